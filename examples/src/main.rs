@@ -1,0 +1,2 @@
+//! gitops.
+fn main() {}

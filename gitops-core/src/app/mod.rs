@@ -1,0 +1,27 @@
+//! `Application` and `AppProject` as `argoproj.io/v1alpha1` writes them. Fields that this software
+//! does not know are kept, so that reading and writing loses nothing.
+
+mod application;
+mod project;
+mod status;
+
+pub use application::{
+    Application, ApplicationDestination, ApplicationSource, ApplicationSpec, Automated, Backoff,
+    DirectorySource, HelmFileParameter, HelmParameter, HelmSource, IgnoreDifferences, InfoItem,
+    ManagedNamespaceMetadata, Retry, SyncPolicy,
+};
+pub use project::{AppProject, AppProjectSpec, ProjectDestination, ResourceRule};
+pub use status::{
+    ApplicationStatus, ComparedTo, Condition, ConditionType, HealthSummary, HistoryEntry,
+    OperationPhase, OperationState, ResourceStatus, SyncResourceResult, SyncResult, SyncState,
+    SyncSummary,
+};
+
+/// API group of Application and AppProject.
+pub const GROUP: &str = "argoproj.io";
+/// API version of Application and AppProject.
+pub const API_VERSION: &str = "argoproj.io/v1alpha1";
+/// Finalizer of an Application whose deletion cascades in the foreground.
+pub const FINALIZER_FOREGROUND: &str = "resources-finalizer.argocd.argoproj.io";
+/// Finalizer of an Application whose deletion cascades in the background.
+pub const FINALIZER_BACKGROUND: &str = "resources-finalizer.argocd.argoproj.io/background";

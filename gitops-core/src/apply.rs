@@ -1,0 +1,173 @@
+//! Planning and executing.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{
+    clock::Clock,
+    cluster::{Cluster, ClusterError},
+    diff::DiffError,
+    error::{BoxError, Classified, ErrorClass},
+    events::EventSink,
+    health::HealthCheck,
+    object::GroupVersionKind,
+    plan::{DesiredSet, LiveSet, Plan, PlanOptions, Report},
+    policy::Policy,
+    schema::Schemas,
+};
+
+/// Plans and executes.
+#[async_trait]
+pub trait Applier: Send + Sync {
+    /// What must be done so that the cluster is as desired. Pure.
+    fn plan(
+        &self,
+        desired: &DesiredSet,
+        live: &LiveSet,
+        schemas: &dyn Schemas,
+        options: &PlanOptions,
+    ) -> Result<Plan, PlanError>;
+
+    /// Does it.
+    async fn execute(
+        &self,
+        plan: &Plan,
+        cluster: &dyn Cluster,
+        context: &ExecuteContext<'_>,
+        options: &ExecuteOptions,
+    ) -> Result<Report, ExecuteError>;
+}
+
+/// What execution needs beside the cluster.
+#[derive(Clone, Copy)]
+pub struct ExecuteContext<'a> {
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// Health rules.
+    pub health: &'a dyn HealthCheck,
+    /// Which steps may run.
+    pub policy: &'a dyn Policy,
+    /// Who is told.
+    pub events: &'a dyn EventSink,
+}
+
+/// How to execute.
+#[derive(Debug, Clone)]
+pub struct ExecuteOptions {
+    /// The whole must end within this time.
+    pub deadline: Duration,
+    /// How many requests are under way at once.
+    pub concurrency: usize,
+    /// How often live state is looked at while waiting.
+    pub poll_interval: Duration,
+    /// Pause between waves.
+    pub wave_delay: Duration,
+    /// Waits after the last wave until all objects are healthy.
+    pub wait_healthy: bool,
+}
+
+impl Default for ExecuteOptions {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(300),
+            concurrency: 16,
+            poll_interval: Duration::from_millis(250),
+            wave_delay: Duration::ZERO,
+            wait_healthy: false,
+        }
+    }
+}
+
+/// A plan could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The cluster does not serve kinds that are declared.
+    #[error("the cluster does not serve {}", kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    UnservedKinds {
+        /// The kinds.
+        kinds: Vec<GroupVersionKind>,
+    },
+    /// A namespaced object has no namespace, and there is no default.
+    #[error("{object} needs a namespace: name one in the manifest or in the destination")]
+    MissingNamespace {
+        /// The object.
+        object: String,
+    },
+    /// An object has no name.
+    #[error("an object of kind {kind} has no metadata.name")]
+    MissingName {
+        /// The kind.
+        kind: String,
+    },
+    /// A cycle of dependencies.
+    #[error("objects depend on each other in a circle: {}", objects.join(" -> "))]
+    Cycle {
+        /// The objects.
+        objects: Vec<String>,
+    },
+    /// Objects could not be compared.
+    #[error(transparent)]
+    Diff(#[from] DiffError),
+    /// Any other failure of an implementation.
+    #[error("{source}")]
+    Other {
+        /// Its class.
+        class: ErrorClass,
+        /// The failure.
+        source: BoxError,
+    },
+}
+
+impl Classified for PlanError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::UnservedKinds { .. } => ErrorClass::NotFound,
+            Self::Diff(error) => error.class(),
+            Self::Other { class, .. } => *class,
+            _ => ErrorClass::Invalid,
+        }
+    }
+}
+
+/// A plan could not be executed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecuteError {
+    /// The payload is missing or is not the one the document was made with.
+    #[error("the plan's payload is not the one it was made with; plan again")]
+    PayloadMismatch,
+    /// The cluster has moved on since the plan was made.
+    #[error("the cluster has changed since the plan was made: {}; plan again", changed.join(", "))]
+    Outdated {
+        /// What changed.
+        changed: Vec<String>,
+    },
+    /// The cluster failed for good.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The caller cancelled.
+    #[error("the sync was cancelled")]
+    Cancelled,
+    /// Any other failure of an implementation.
+    #[error("{source}")]
+    Other {
+        /// Its class.
+        class: ErrorClass,
+        /// The failure.
+        source: BoxError,
+    },
+}
+
+impl Classified for ExecuteError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::PayloadMismatch => ErrorClass::Invalid,
+            Self::Outdated { .. } => ErrorClass::Conflict,
+            Self::Cluster(error) => error.class(),
+            Self::Cancelled => ErrorClass::Cancelled,
+            Self::Other { class, .. } => *class,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What happens, told to whoever listens.
+
+use crate::{
+    health::Health,
+    object::ObjectId,
+    plan::{Action, Outcome, Owner, Phase},
+};
+
+/// Is told what happens. Must not block.
+pub trait EventSink: Send + Sync {
+    /// One event.
+    fn event(&self, event: &Event);
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A wave of a sync begins.
+    WaveStarted {
+        /// Whose sync.
+        owner: Owner,
+        /// Phase.
+        phase: Phase,
+        /// Wave.
+        wave: i64,
+        /// How many steps it has.
+        steps: usize,
+    },
+    /// A step ended.
+    StepEnded {
+        /// Whose sync.
+        owner: Owner,
+        /// The object.
+        object: ObjectId,
+        /// What was done.
+        action: Action,
+        /// How it ended.
+        outcome: Outcome,
+        /// In words.
+        message: String,
+    },
+    /// The health of an object changed while it was waited for.
+    HealthChanged {
+        /// Whose sync.
+        owner: Owner,
+        /// The object.
+        object: ObjectId,
+        /// The new verdict.
+        health: Health,
+    },
+    /// Something worth a line for people.
+    Note {
+        /// Whose.
+        owner: Owner,
+        /// The line.
+        message: String,
+    },
+}
+
+/// Listens to nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl EventSink for Silent {
+    fn event(&self, _: &Event) {}
+}

@@ -1,0 +1,29 @@
+//! The model and the joints of a GitOps engine: what is desired ([`app`], [`Manifest`]), where it
+//! comes from ([`source`]), how it becomes manifests ([`render`]), what would change ([`diff`]), what
+//! is done about it ([`plan`], [`apply`]) and where ([`cluster`]).
+//!
+//! This crate does no IO: it reads no files, no environment and no clock, and opens no connections.
+
+pub mod app;
+pub mod apply;
+pub mod clock;
+pub mod cluster;
+pub mod diff;
+pub mod error;
+pub mod events;
+pub mod health;
+pub mod object;
+pub mod plan;
+pub mod policy;
+pub mod render;
+pub mod schema;
+pub mod source;
+pub mod state;
+pub mod yaml;
+
+pub use async_trait::async_trait;
+pub use error::{Classified, ErrorClass};
+pub use object::{
+    GroupKind, GroupVersionKind, Manifest, ManifestError, ObjectId, ObjectRef, OwnerReference,
+    Scope,
+};

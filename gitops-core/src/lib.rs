@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod diff;
 pub mod error;
 pub mod events;
+pub mod glob;
 pub mod health;
 pub mod object;
 pub mod plan;
@@ -19,6 +20,7 @@ pub mod render;
 pub mod schema;
 pub mod source;
 pub mod state;
+pub mod tracking;
 pub mod yaml;
 
 pub use async_trait::async_trait;

@@ -12,7 +12,7 @@ use crate::{
     events::EventSink,
     health::HealthCheck,
     object::GroupVersionKind,
-    plan::{DesiredSet, LiveSet, Plan, PlanOptions, Report},
+    plan::{DesiredSet, LiveSet, Owner, Plan, PlanOptions, Report},
     policy::Policy,
     schema::Schemas,
 };
@@ -24,6 +24,18 @@ pub trait Applier: Send + Sync {
     fn plan(
         &self,
         desired: &DesiredSet,
+        live: &LiveSet,
+        schemas: &dyn Schemas,
+        options: &PlanOptions,
+    ) -> Result<Plan, PlanError>;
+
+    /// What must be done so that everything the owner has is gone: reverse waves, PreDelete and
+    /// PostDelete hooks of `desired` (where it could still be rendered), protected objects left out.
+    /// Pure.
+    fn plan_deletion(
+        &self,
+        owner: &Owner,
+        desired: Option<&DesiredSet>,
         live: &LiveSet,
         schemas: &dyn Schemas,
         options: &PlanOptions,

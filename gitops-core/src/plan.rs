@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::{ApplicationDestination, IgnoreDifferences, OperationPhase, SyncPolicy},
+    cluster::Propagation,
     diff::FieldChange,
     health::Health,
     object::{GroupVersionKind, Manifest, ObjectId},
@@ -64,6 +65,8 @@ pub struct PlanOptions {
     pub recreate: bool,
     /// What to check before anything is applied.
     pub preflight: Preflight,
+    /// What happens to objects that pruned and deleted objects own.
+    pub propagation: Propagation,
     /// Field manager.
     pub field_manager: String,
     /// When the plan is made; names of generated hooks contain it.
@@ -78,6 +81,7 @@ impl Default for PlanOptions {
             skip_hooks: false,
             recreate: false,
             preflight: Preflight::None,
+            propagation: Propagation::Foreground,
             field_manager: crate::diff::FIELD_MANAGER.to_owned(),
             now: crate::clock::Timestamp::UNIX_EPOCH,
         }
@@ -175,6 +179,9 @@ pub struct PlanSettings {
     pub field_manager: String,
     /// What to check before anything is applied.
     pub preflight: Preflight,
+    /// What happens to objects that pruned and deleted objects own.
+    #[serde(default)]
+    pub propagation: Propagation,
     /// Sync options of the application as `Name=value` texts.
     #[serde(default)]
     pub sync_options: Vec<String>,

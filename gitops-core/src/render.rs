@@ -74,6 +74,27 @@ pub trait Dependencies: Send + Sync {
     ) -> Result<Trees, SourceError>;
 }
 
+/// Changes rendered manifests before they are compared: pure stages in a stated order.
+pub trait Transformer: Send + Sync {
+    /// One manifest in; none, one or several out.
+    fn transform(
+        &self,
+        manifest: Manifest,
+        context: &TransformContext<'_>,
+    ) -> Result<Vec<Manifest>, RenderError>;
+}
+
+/// What a [`Transformer`] knows besides the manifest.
+#[derive(Debug, Clone, Copy)]
+pub struct TransformContext<'a> {
+    /// Name of the application.
+    pub application: &'a str,
+    /// Default namespace.
+    pub namespace: &'a str,
+    /// Version of the cluster.
+    pub kube_version: &'a str,
+}
+
 /// Everything besides the files that a render depends on.
 #[derive(Debug, Clone)]
 pub struct RenderInput {

@@ -228,6 +228,12 @@ pub struct SyncResult {
     /// The revisions, where there are several sources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<String>,
+    /// The one source as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<crate::app::ApplicationSource>,
+    /// Several sources as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<crate::app::ApplicationSource>,
     /// What happened to each object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<SyncResourceResult>,

@@ -12,6 +12,7 @@ pub mod diff;
 pub mod error;
 pub mod events;
 pub mod glob;
+pub mod go;
 pub mod health;
 pub mod object;
 pub mod plan;
@@ -21,6 +22,7 @@ pub mod schema;
 pub mod source;
 pub mod state;
 pub mod tracking;
+pub mod version;
 pub mod yaml;
 
 pub use async_trait::async_trait;

@@ -49,6 +49,20 @@ pub enum Event {
         /// The new verdict.
         health: Health,
     },
+    /// An application is looked at.
+    ApplicationStarted {
+        /// Whose.
+        owner: Owner,
+    },
+    /// An application was looked at.
+    ApplicationEnded {
+        /// Whose.
+        owner: Owner,
+        /// Its sync state and health, or what went wrong.
+        summary: String,
+        /// Whether objects were written.
+        wrote: bool,
+    },
     /// Something worth a line for people.
     Note {
         /// Whose.

@@ -8,6 +8,8 @@ pub mod app;
 pub mod apply;
 pub mod clock;
 pub mod cluster;
+#[cfg(feature = "controller")]
+pub mod controller;
 pub mod diff;
 pub mod error;
 pub mod events;
@@ -15,6 +17,7 @@ pub mod glob;
 pub mod go;
 pub mod health;
 pub mod object;
+pub mod pipeline;
 pub mod plan;
 pub mod policy;
 pub mod render;

@@ -89,6 +89,30 @@ impl Classified for StateError {
     }
 }
 
+/// Reads a value that was saved with [`save_json`].
+pub async fn load_json<T: serde::de::DeserializeOwned>(
+    store: &dyn StateStore,
+    key: &StateKey,
+) -> Result<Option<T>, StateError> {
+    let Some(bytes) = store.load(key).await? else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| StateError::new(key, "read", ErrorClass::Invalid, error))
+}
+
+/// Saves a value as JSON.
+pub async fn save_json<T: serde::Serialize + Sync>(
+    store: &dyn StateStore,
+    key: &StateKey,
+    value: &T,
+) -> Result<(), StateError> {
+    let bytes = serde_json::to_vec(value)
+        .map_err(|error| StateError::new(key, "written", ErrorClass::Internal, error))?;
+    store.save(key, Some(&bytes)).await
+}
+
 /// State that ends with the process.
 #[derive(Debug, Default)]
 pub struct MemoryStateStore {

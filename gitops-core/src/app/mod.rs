@@ -2,6 +2,7 @@
 //! does not know are kept, so that reading and writing loses nothing.
 
 mod application;
+mod permission;
 mod project;
 mod status;
 
@@ -9,6 +10,9 @@ pub use application::{
     Application, ApplicationDestination, ApplicationSource, ApplicationSpec, Automated, Backoff,
     DirectorySource, HelmFileParameter, HelmParameter, HelmSource, IgnoreDifferences, InfoItem,
     ManagedNamespaceMetadata, Retry, SyncPolicy,
+};
+pub use permission::{
+    IN_CLUSTER_NAME, IN_CLUSTER_SERVER, ProjectRules, default_project, normalized_url,
 };
 pub use project::{AppProject, AppProjectSpec, ProjectDestination, ResourceRule};
 pub use status::{

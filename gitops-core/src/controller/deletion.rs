@@ -1,0 +1,120 @@
+//! Deleting an Application: what it has goes with it, or stays, as its finalizers say.
+
+use crate::{
+    app::{
+        Application, Condition, ConditionType, FINALIZER_BACKGROUND, FINALIZER_FOREGROUND,
+        OperationPhase,
+    },
+    cluster::{ClusterError, Patch, Propagation, WriteOptions},
+    controller::{Controller, Pass, Seen},
+    events::Event,
+    object::Manifest,
+    pipeline::PipelineError,
+    plan::Owner,
+};
+
+impl Controller {
+    /// Cascades where a finalizer of ours asks for it, then lets the object go.
+    pub(super) async fn delete(
+        &self,
+        owner: &Owner,
+        application: &Application,
+        object: &Manifest,
+        pass: &mut Pass,
+    ) {
+        let has = |finalizer: &str| application.finalizers().any(|f| f == finalizer);
+        let propagation = if has(FINALIZER_FOREGROUND) {
+            Some(Propagation::Foreground)
+        } else if has(FINALIZER_BACKGROUND) {
+            Some(Propagation::Background)
+        } else {
+            None
+        };
+        let Some(propagation) = propagation else {
+            return;
+        };
+        let result = self.cascade(owner, application, object, propagation).await;
+        let key = (object.namespace().to_owned(), object.name().to_owned());
+        let mut status = application.status.clone().unwrap_or_default();
+        let (error, summary) = match result {
+            Ok(true) => {
+                pass.wrote = true;
+                let summary = "deleted with all its objects".to_owned();
+                let owner = owner.clone();
+                self.pipeline().events.event(&Event::ApplicationEnded {
+                    owner,
+                    summary,
+                    wrote: true,
+                });
+                return;
+            }
+            Ok(false) => (None, "is being deleted".to_owned()),
+            Err(error) => {
+                let message = error.to_string();
+                status.conditions = vec![Condition {
+                    condition: ConditionType::DeletionError,
+                    message: message.clone(),
+                    last_transition_time: None,
+                }];
+                (Some(error), message)
+            }
+        };
+        self.pipeline().events.event(&Event::ApplicationEnded {
+            owner: owner.clone(),
+            summary,
+            wrote: false,
+        });
+        pass.look_again_after.get_or_insert(self.options.settle);
+        let seen = Seen {
+            status,
+            comparison: None,
+            report: None,
+            error,
+            sync_wanted: true,
+        };
+        pass.applications.insert(key, seen);
+    }
+
+    async fn cascade(
+        &self,
+        owner: &Owner,
+        application: &Application,
+        object: &Manifest,
+        propagation: Propagation,
+    ) -> Result<bool, PipelineError> {
+        let report = self
+            .pipeline()
+            .delete(owner, application, propagation)
+            .await?;
+        if report.phase != OperationPhase::Succeeded {
+            return Err(PipelineError::InvalidSpec {
+                reason: report.message,
+            });
+        }
+        let rest: Vec<&str> = application
+            .finalizers()
+            .filter(|f| !matches!(*f, FINALIZER_FOREGROUND | FINALIZER_BACKGROUND))
+            .collect();
+        let patch = serde_json::json!({"metadata": {
+            "finalizers": rest,
+            "resourceVersion": object.resource_version(),
+        }});
+        let options = WriteOptions {
+            field_manager: "gitops-controller".to_owned(),
+            ..WriteOptions::default()
+        };
+        let patch = Patch::Merge(patch);
+        let application = object.object_ref();
+        match self
+            .pipeline()
+            .cluster
+            .patch(&application, &patch, &options)
+            .await
+        {
+            Ok(_) | Err(ClusterError::NotFound { .. }) => Ok(true),
+            // Somebody changed the object meanwhile: the next pass sees the new one.
+            Err(ClusterError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

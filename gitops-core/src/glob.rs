@@ -24,7 +24,7 @@ enum Token {
         negated: bool,
         ranges: Vec<(char, char)>,
     },
-    Alternatives(Vec<Vec<Token>>),
+    Alternatives(Vec<Vec<Self>>),
 }
 
 /// A glob is malformed.

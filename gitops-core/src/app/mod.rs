@@ -2,6 +2,8 @@
 //! does not know are kept, so that reading and writing loses nothing.
 
 mod application;
+#[cfg(feature = "schema")]
+mod crd;
 mod permission;
 mod project;
 mod status;
@@ -11,6 +13,8 @@ pub use application::{
     DirectorySource, HelmFileParameter, HelmParameter, HelmSource, IgnoreDifferences, InfoItem,
     ManagedNamespaceMetadata, Retry, SyncPolicy,
 };
+#[cfg(feature = "schema")]
+pub use crd::{application_crd, json_schema, project_crd};
 pub use permission::{
     IN_CLUSTER_NAME, IN_CLUSTER_SERVER, ProjectRules, default_project, normalized_url,
 };

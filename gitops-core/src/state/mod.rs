@@ -1,10 +1,14 @@
 //! State that outlives a process: inventories, checkpoints of syncs, remembered random values.
 
+mod cluster;
+
 use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 
 use crate::error::{BoxError, Classified, ErrorClass};
+
+pub use cluster::ClusterStateStore;
 
 /// A small key-value store: in the cluster, in a file, or in memory. Values may be secret.
 #[async_trait]

@@ -1,0 +1,5 @@
+//! Integration tests.
+
+mod corpus;
+mod corpus_hooks;
+mod corpus_kstatus;

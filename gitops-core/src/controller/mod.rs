@@ -5,6 +5,8 @@
 //! do; [`Controller::run`] goes on for ever, woken by changes in the cluster and by the poll interval.
 //! An error of one Application never stops another.
 
+#[cfg(feature = "schema")]
+mod bootstrap;
 mod deletion;
 
 use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, time::Duration};
@@ -23,6 +25,9 @@ use crate::{
     pipeline::{Comparison, Outcome, Pipeline, PipelineError, SyncRequest},
     plan::Report,
 };
+
+#[cfg(feature = "schema")]
+pub use bootstrap::BootstrapSet;
 
 /// Reconciles all Applications of a cluster.
 pub struct Controller {

@@ -38,6 +38,8 @@ pub enum StateItem {
     Checkpoint,
     /// Random values of charts.
     RememberedValues,
+    /// The status of a bootstrap set, which has no Application object to keep it.
+    Status,
 }
 
 impl StateItem {
@@ -48,6 +50,7 @@ impl StateItem {
             Self::Inventory => "inventory",
             Self::Checkpoint => "checkpoint",
             Self::RememberedValues => "remembered-values",
+            Self::Status => "status",
         }
     }
 }

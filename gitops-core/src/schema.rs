@@ -66,6 +66,8 @@ pub struct TypeId(pub u32);
 pub enum Type {
     /// Anything, merged by its shape (preserve-unknown-fields; kinds without a schema).
     Any,
+    /// Anything, merged as one value (`RawExtension`).
+    AnyAtomic,
     /// A string, number or boolean.
     Scalar(Scalar),
     /// A list.

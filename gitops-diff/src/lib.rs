@@ -1,1 +1,6 @@
-//! Placeholder.
+//! What would change in a Kubernetes object, exactly, and why: field ownership ([`fields`]),
+//! schemas ([`schema`]) and the API server's structured merge ([`merge`]), without a cluster.
+
+pub mod fields;
+pub mod merge;
+pub mod schema;

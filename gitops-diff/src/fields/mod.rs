@@ -1,0 +1,21 @@
+//! Field sets and `managedFields`.
+//!
+//! In: the `fieldsV1` JSON of `metadata.managedFields`. Out: [`FieldSet`]s with the operations of
+//! sets, [`ManagedFields`] as one typed value, and the same JSON again, equal to the API server's.
+//! The rules are those of KEP-555 (server-side apply) and of structured-merge-diff, which the API
+//! server uses. Nothing here knows about schemas or objects: [`crate::merge`] does.
+
+mod element;
+mod json;
+mod managed;
+mod set;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use element::write_json;
+pub use element::{Path, PathElement, path_text, values_equal};
+pub use json::FieldsV1Error;
+pub(crate) use managed::older;
+pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagerId, Operation};
+pub use set::{FieldNode, FieldSet};

@@ -1,0 +1,189 @@
+//! The merge of an applied configuration into a live object.
+
+use gitops_core::schema::{Schema, Type};
+use serde_json::{Map, Value};
+
+use super::typed::{ListShape, Shape, TypeMismatch, shape};
+use crate::fields::PathElement;
+
+/// `live` with everything that `applied` states. Nothing is removed; where both state a leaf, the
+/// applied one wins; lists of items keep the order of `live`, except where `applied` orders shared
+/// items differently.
+pub fn merge(schema: &Schema, live: &Value, applied: &Value) -> Result<Value, TypeMismatch> {
+    Ok(combine(schema, schema.root(), Some(live), Some(applied))?.unwrap_or(Value::Null))
+}
+
+fn combine(
+    schema: &Schema,
+    ty: &Type,
+    left: Option<&Value>,
+    right: Option<&Value>,
+) -> Result<Option<Value>, TypeMismatch> {
+    let (left, right) = match (left, right) {
+        (Some(left), Some(right)) => (left, right),
+        (one, other) => return Ok(one.or(other).cloned()),
+    };
+    match shape(schema, ty, right) {
+        Shape::Scalar | Shape::Atomic => Ok(Some(right.clone())),
+        Shape::Map(map) => {
+            let (l, r) = (non_empty_map(left), non_empty_map(right));
+            if l.is_none() && r.is_none() {
+                return Ok(Some(right.clone()));
+            }
+            let mut out = Map::new();
+            for (name, value) in l.into_iter().flatten() {
+                let other = r.and_then(|r| r.get(name));
+                let merged = combine(schema, map.field(schema, name), Some(value), other)
+                    .map_err(|error| error.under(PathElement::field(name)))?;
+                if let Some(merged) = merged {
+                    out.insert(name.clone(), merged);
+                }
+            }
+            for (name, value) in r.into_iter().flatten() {
+                if l.is_none_or(|l| !l.contains_key(name)) {
+                    out.insert(name.clone(), value.clone());
+                }
+            }
+            Ok((!out.is_empty()).then_some(Value::Object(out)))
+        }
+        Shape::List(list) => {
+            let (l, r) = (items(left), items(right));
+            if l.is_empty() && r.is_empty() {
+                return Ok(Some(right.clone()));
+            }
+            let out = combine_lists(schema, list, l, r)?;
+            Ok((!out.is_empty()).then_some(Value::Array(out)))
+        }
+    }
+}
+
+fn non_empty_map(value: &Value) -> Option<&Map<String, Value>> {
+    value.as_object().filter(|map| !map.is_empty())
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The items of a list by name; the index of an item that shares its name is `None`.
+struct Named {
+    elements: Vec<PathElement>,
+    by_name: Vec<(usize, Option<usize>)>,
+}
+
+impl Named {
+    fn new(
+        list: ListShape<'_>,
+        items: &[Value],
+        allow_duplicates: bool,
+    ) -> Result<Self, TypeMismatch> {
+        let mut elements = Vec::with_capacity(items.len());
+        for (at, item) in items.iter().enumerate() {
+            elements.push(
+                list.element(item)
+                    .map_err(|reason| TypeMismatch::new(format!("item {at}: {reason}")))?,
+            );
+        }
+        let mut order: Vec<usize> = (0..elements.len()).collect();
+        order.sort_by(|a, b| elements[*a].cmp(&elements[*b]).then(a.cmp(b)));
+        let mut by_name: Vec<(usize, Option<usize>)> = Vec::with_capacity(order.len());
+        for at in order {
+            match by_name.last_mut() {
+                Some((first, item)) if elements[*first] == elements[at] => {
+                    if !allow_duplicates {
+                        return Err(TypeMismatch::new(format!(
+                            "two items are called {}; keep one",
+                            elements[at]
+                        )));
+                    }
+                    *item = None;
+                }
+                _ => by_name.push((at, Some(at))),
+            }
+        }
+        Ok(Self { elements, by_name })
+    }
+
+    /// The position among names, and the item unless several share the name.
+    fn find(&self, element: &PathElement) -> Option<(usize, Option<usize>)> {
+        let at = self
+            .by_name
+            .binary_search_by(|(first, _)| self.elements[*first].cmp(element))
+            .ok()?;
+        Some((at, self.by_name[at].1))
+    }
+}
+
+fn combine_lists(
+    schema: &Schema,
+    list: ListShape<'_>,
+    left: &[Value],
+    right: &[Value],
+) -> Result<Vec<Value>, TypeMismatch> {
+    let r = Named::new(list, right, false)?;
+    let l = Named::new(list, left, true)?;
+    let mut shared = r
+        .elements
+        .iter()
+        .filter(|element| l.find(element).is_some())
+        .peekable();
+    let mut done = vec![false; r.by_name.len()];
+    let mut out = Vec::with_capacity(left.len().max(right.len()));
+    let null = Value::Null;
+
+    let take_right = |element: &PathElement, done: &mut [bool], out: &mut Vec<Value>| {
+        let (name, at) = r
+            .find(element)
+            .expect("the element is one of the right list");
+        done[name] = true;
+        let item = at.map_or(&null, |at| &right[at]);
+        // Items that share a name are not merged with: the new one replaces them.
+        let live = l
+            .find(element)
+            .map(|(_, at)| at.map_or(&null, |at| &left[at]));
+        out.extend(
+            combine(schema, list.item, live, Some(item)).map_err(|error| error.under(element))?,
+        );
+        Ok(())
+    };
+
+    let (mut li, mut ri) = (0, 0);
+    while li < left.len() || ri < right.len() {
+        if li < left.len() && ri < right.len() {
+            let element = &l.elements[li];
+            if *element == r.elements[ri] {
+                take_right(element, &mut done, &mut out)?;
+                li += 1;
+                ri += 1;
+                shared.next();
+                continue;
+            }
+            if r.find(element).is_some() && shared.peek().is_some_and(|next| *next != element) {
+                // Shared, but another shared item comes first on the right.
+                li += 1;
+                continue;
+            }
+        }
+        if li < left.len() {
+            let element = &l.elements[li];
+            match r.find(element) {
+                None => {
+                    out.push(left[li].clone());
+                    li += 1;
+                    continue;
+                }
+                Some((name, _)) if done[name] => li += 1,
+                Some(_) => {}
+            }
+        }
+        if ri < right.len() {
+            let element = &r.elements[ri];
+            take_right(element, &mut done, &mut out)?;
+            ri += 1;
+            if shared.peek().is_some_and(|next| *next == element) {
+                shared.next();
+            }
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,244 @@
+//! A value seen through its type: what shape it has, what its items are called, whether it fits.
+
+use gitops_core::schema::{ListKey, ListTopology, MapType, Scalar, Schema, Type};
+use serde_json::{Map, Value};
+
+use crate::fields::PathElement;
+
+/// A value does not fit its type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {reason}")]
+pub struct TypeMismatch {
+    /// Where, as in `.spec.replicas`.
+    pub path: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl TypeMismatch {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self {
+            path: String::new(),
+            reason: reason.into(),
+        }
+    }
+
+    /// The same mismatch seen from one level higher.
+    pub(crate) fn under(mut self, element: impl std::fmt::Display) -> Self {
+        self.path = format!("{element}{}", self.path);
+        self
+    }
+}
+
+/// How a value of a type merges.
+#[derive(Clone, Copy)]
+pub(crate) enum Shape<'s> {
+    /// As one value.
+    Scalar,
+    /// As one value, whatever is in it.
+    Atomic,
+    /// Item by item.
+    List(ListShape<'s>),
+    /// Field by field.
+    Map(MapShape<'s>),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct ListShape<'s> {
+    pub(crate) item: &'s Type,
+    /// The fields that identify items; `None` for sets.
+    pub(crate) keys: Option<&'s [ListKey]>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct MapShape<'s> {
+    ty: Option<&'s MapType>,
+}
+
+/// The shape of a value; `null` takes the shape that the type prefers.
+pub(crate) fn shape<'s>(schema: &'s Schema, ty: &'s Type, value: &Value) -> Shape<'s> {
+    match ty {
+        Type::Any => match value {
+            Value::Array(_) => Shape::Atomic,
+            Value::Object(_) | Value::Null => Shape::Map(MapShape { ty: None }),
+            _ => Shape::Scalar,
+        },
+        Type::Scalar(_) => Shape::Scalar,
+        Type::List(list) => match &list.topology {
+            ListTopology::Set => Shape::List(ListShape {
+                item: schema.get(list.item),
+                keys: None,
+            }),
+            ListTopology::Map(keys) => Shape::List(ListShape {
+                item: schema.get(list.item),
+                keys: Some(keys),
+            }),
+            _ => Shape::Atomic,
+        },
+        Type::Map(map) if !map.atomic => Shape::Map(MapShape { ty: Some(map) }),
+        _ => Shape::Atomic,
+    }
+}
+
+/// Type of a value whose type is not known.
+pub(crate) static ANY: Type = Type::Any;
+
+impl<'s> MapShape<'s> {
+    /// Type of a field. Fields that the schema does not know are taken as they are.
+    pub(crate) fn field(self, schema: &'s Schema, name: &str) -> &'s Type {
+        let Some(map) = self.ty else { return &ANY };
+        match map.fields.get(name) {
+            Some(field) => schema.get(field.ty),
+            None => map.additional.map_or(&ANY, |id| schema.get(id)),
+        }
+    }
+
+    /// Whether the schema names the field.
+    pub(crate) fn declares(self, name: &str) -> bool {
+        self.ty.is_some_and(|map| map.fields.contains_key(name))
+    }
+}
+
+impl ListShape<'_> {
+    /// What an item is called: its keys completed with the schema's defaults, or its value.
+    pub(crate) fn element(&self, item: &Value) -> Result<PathElement, String> {
+        let Some(keys) = self.keys else {
+            return match item {
+                Value::Object(_) => Err("a set cannot hold objects".to_owned()),
+                Value::Array(_) => Err("a set cannot hold lists".to_owned()),
+                Value::Null => Err("a set cannot hold null".to_owned()),
+                scalar => Ok(PathElement::Value(scalar.clone())),
+            };
+        };
+        let item = match item {
+            Value::Object(item) => item,
+            Value::Null => return Err("the item is null; it must be an object".to_owned()),
+            _ => return Err("the item must be an object".to_owned()),
+        };
+        let fields: Vec<(String, Value)> = key_fields(keys, item)
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .collect();
+        if fields.is_empty() && !keys.is_empty() {
+            let names: Vec<_> = keys.iter().map(|key| format!("{:?}", key.name)).collect();
+            return Err(format!(
+                "the item states none of the fields that identify it ({})",
+                names.join(", ")
+            ));
+        }
+        Ok(PathElement::key(fields))
+    }
+}
+
+/// The fields that identify an item, completed with defaults, in the order of the schema.
+pub(crate) fn key_fields<'a>(
+    keys: &'a [ListKey],
+    item: &'a Map<String, Value>,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    keys.iter().filter_map(|key| {
+        let value = item.get(&key.name).or(key.default.as_ref())?;
+        Some((key.name.as_str(), value))
+    })
+}
+
+/// Whether an object fits its schema, as the API server checks it before a merge.
+pub fn validate(schema: &Schema, object: &Value) -> Result<(), TypeMismatch> {
+    check(schema, schema.root(), object, false)
+}
+
+pub(crate) fn check(
+    schema: &Schema,
+    ty: &Type,
+    value: &Value,
+    allow_duplicates: bool,
+) -> Result<(), TypeMismatch> {
+    match (ty, value) {
+        (_, Value::Null) | (Type::Any | Type::AnyAtomic, _) => Ok(()),
+        (Type::Scalar(scalar), value) => check_scalar(*scalar, value),
+        (Type::List(list), Value::Array(items)) => {
+            let keys = match &list.topology {
+                ListTopology::Map(keys) => Some(Some(keys.as_slice())),
+                ListTopology::Set => Some(None),
+                _ => None,
+            };
+            let item_type = schema.get(list.item);
+            let mut seen: Vec<PathElement> = Vec::new();
+            for (at, item) in items.iter().enumerate() {
+                let element = match keys {
+                    None => PathElement::Index(i64::try_from(at).unwrap_or(i64::MAX)),
+                    Some(keys) => {
+                        let shape = ListShape {
+                            item: item_type,
+                            keys,
+                        };
+                        let element = shape
+                            .element(item)
+                            .map_err(|reason| TypeMismatch::new(format!("item {at}: {reason}")))?;
+                        if !allow_duplicates {
+                            seen.push(element.clone());
+                        }
+                        element
+                    }
+                };
+                check(schema, item_type, item, allow_duplicates)
+                    .map_err(|error| error.under(&element))?;
+            }
+            seen.sort();
+            match seen.windows(2).find(|pair| pair[0] == pair[1]) {
+                Some(pair) => Err(TypeMismatch::new(format!(
+                    "two items are called {}; keep one",
+                    pair[0]
+                ))),
+                None => Ok(()),
+            }
+        }
+        (Type::Map(map), Value::Object(fields)) => {
+            for (name, value) in fields {
+                let ty = match (map.fields.get(name), map.additional) {
+                    (Some(field), _) => schema.get(field.ty),
+                    (None, Some(id)) => schema.get(id),
+                    (None, None) if map.preserve_unknown => &ANY,
+                    (None, None) => {
+                        return Err(TypeMismatch::new("field not declared in schema")
+                            .under(PathElement::field(name)));
+                    }
+                };
+                check(schema, ty, value, allow_duplicates)
+                    .map_err(|error| error.under(PathElement::field(name)))?;
+            }
+            Ok(())
+        }
+        (Type::List(_), _) => Err(expected("a list", value)),
+        (Type::Map(_), _) => Err(expected("an object", value)),
+        _ => Ok(()),
+    }
+}
+
+fn check_scalar(scalar: Scalar, value: &Value) -> Result<(), TypeMismatch> {
+    let (fits, name) = match scalar {
+        Scalar::String => (value.is_string(), "a string"),
+        Scalar::Integer | Scalar::Number => (value.is_number(), "a number"),
+        Scalar::Boolean => (value.is_boolean(), "a boolean"),
+        _ => (
+            !value.is_object() && !value.is_array(),
+            "a string, number or boolean",
+        ),
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(expected(name, value))
+    }
+}
+
+/// The type found is named, never the value: it can be a secret.
+fn expected(what: &str, value: &Value) -> TypeMismatch {
+    let found = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    TypeMismatch::new(format!("must be {what}, is {found}"))
+}

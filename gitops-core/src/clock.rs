@@ -14,6 +14,23 @@ pub trait Clock: Send + Sync {
     async fn sleep(&self, duration: Duration);
 }
 
+/// The operating system's clock, waiting on tokio's timers.
+#[cfg(feature = "controller")]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+#[cfg(feature = "controller")]
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
 /// A clock that stands where it is put: sleeping moves it forward at once.
 #[derive(Debug)]
 pub struct ManualClock {

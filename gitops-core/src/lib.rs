@@ -16,6 +16,7 @@ pub mod events;
 pub mod glob;
 pub mod go;
 pub mod health;
+pub mod json;
 pub mod object;
 pub mod pipeline;
 pub mod plan;

@@ -1,30 +1,97 @@
 //! YAML as Kubernetes tools read and write it (sigs.k8s.io/yaml: go-yaml v2's YAML 1.1 rules, then JSON).
+//!
+//! Reading goes through the same steps as in Go: characters, tokens, events (libyaml's rules), nodes,
+//! values (go-yaml v2's: `yes`, `on` and `y` are booleans, `0644` is octal, `<<` merges), JSON
+//! (keys become strings, `.inf` is an error). The scanner is one of our own, since YAML 1.2 parsers
+//! accept, refuse and read texts otherwise than libyaml does.
+//!
+//! Writing gives the bytes go-yaml v2 would write: [`to_string`] for JSON values, [`Emitter`] for
+//! other types.
+
+mod decode;
+mod emit;
+mod error;
+mod event;
+pub(crate) mod go_number;
+mod options;
+mod resolve;
+mod scan;
+mod stream;
+mod tree;
+
+pub use emit::{Emitter, key_order, sort_by_key_order};
+pub use error::{Limit, YamlError, YamlErrorKind};
+pub use options::Options;
+pub use stream::{Chunks, chunks, documents};
 
 use serde_json::Value;
 
-/// Reads the first document of `text`. Empty text is `null`.
-pub fn from_str(_text: &str) -> Result<Value, YamlError> {
-    Err(YamlError {
-        line: 0,
-        column: 0,
-        message: "no parser".to_owned(),
-    })
+use self::{
+    event::Parser,
+    scan::{Input, Scanner},
+};
+
+/// Reads the first document of `text`. Empty text is `null`; of equal keys the last wins.
+///
+/// ```
+/// let value = gitops_core::yaml::from_str("mode: 0644\nenabled: yes\n")?;
+/// assert_eq!(value, serde_json::json!({"mode": 420, "enabled": true}));
+/// # Ok::<(), gitops_core::yaml::YamlError>(())
+/// ```
+pub fn from_str(text: &str) -> Result<Value, YamlError> {
+    from_str_with(text, &Options::default())
 }
 
-/// Writes a value as go-yaml does, keys sorted.
+/// As [`from_str`], but equal keys in a mapping are an error (`YAMLToJSONStrict`).
+pub fn from_str_strict(text: &str) -> Result<Value, YamlError> {
+    from_str_with(text, &Options::strict())
+}
+
+/// As [`from_str`], with options.
+pub fn from_str_with(text: &str, options: &Options) -> Result<Value, YamlError> {
+    check_bytes(text.len(), options)?;
+    read_first(&Input::from_text(text), options)
+}
+
+/// Reads the first document of text in UTF-8, or in UTF-16 with a byte order mark.
+pub fn from_slice(bytes: &[u8]) -> Result<Value, YamlError> {
+    from_slice_with(bytes, &Options::default())
+}
+
+/// As [`from_slice`], with options.
+pub fn from_slice_with(bytes: &[u8], options: &Options) -> Result<Value, YamlError> {
+    check_bytes(bytes.len(), options)?;
+    read_first(&Input::from_bytes(bytes), options)
+}
+
+/// Writes a value as go-yaml does, keys sorted, integers exact.
+///
+/// ```
+/// let value = serde_json::json!({"a10": [1, {"b": "yes"}], "a9": {}});
+/// assert_eq!(gitops_core::yaml::to_string(&value), "a9: {}\na10:\n- 1\n- b: \"yes\"\n");
+/// ```
 #[must_use]
 pub fn to_string(value: &Value) -> String {
-    value.to_string()
+    let mut emitter = Emitter::new();
+    emitter.value(value);
+    emitter.finish()
 }
 
-/// Text is not valid YAML.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct YamlError {
-    /// Line, from 1.
-    pub line: usize,
-    /// Column, from 1.
-    pub column: usize,
-    /// Go's wording.
-    pub message: String,
+fn check_bytes(bytes: usize, options: &Options) -> Result<(), YamlError> {
+    if bytes > options.max_bytes {
+        return Err(YamlError::limit(1, 1, Limit::Bytes, options.max_bytes));
+    }
+    Ok(())
+}
+
+/// libyaml's own limit of nesting.
+const SCANNER_DEPTH: usize = 10_000;
+
+fn read_first(input: &Input<'_>, options: &Options) -> Result<Value, YamlError> {
+    let scanner = Scanner::new(&input.text, input.problem, SCANNER_DEPTH);
+    let mut parser = Parser::new(scanner);
+    match tree::next_document(&mut parser, options)? {
+        Some(tree) => decode::decode(&tree, options),
+        None => Ok(Value::Null),
+    }
 }

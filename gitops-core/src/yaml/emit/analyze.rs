@@ -1,0 +1,179 @@
+//! Which style a string can be written in.
+
+use crate::yaml::resolve::{Resolved, resolve};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    Literal,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Analysis {
+    /// Whether there is a line break in the text.
+    pub(super) multiline: bool,
+    plain_allowed: bool,
+    single_quoted_allowed: bool,
+    block_allowed: bool,
+}
+
+/// The style go-yaml writes a string in, and what speaks for it.
+pub(super) fn style_of(text: &str, simple_key: bool) -> (Style, Analysis) {
+    let analysis = analyze(text);
+    let mut style = if text.contains('\n') {
+        Style::Literal
+    } else if resolves_to_text(text) {
+        Style::Plain
+    } else {
+        Style::DoubleQuoted
+    };
+    if simple_key && analysis.multiline {
+        style = Style::DoubleQuoted;
+    }
+    if style == Style::Plain && (!analysis.plain_allowed || (text.is_empty() && simple_key)) {
+        style = Style::SingleQuoted;
+    }
+    if style == Style::SingleQuoted && !analysis.single_quoted_allowed {
+        style = Style::DoubleQuoted;
+    }
+    if style == Style::Literal && (!analysis.block_allowed || simple_key) {
+        style = Style::DoubleQuoted;
+    }
+    (style, analysis)
+}
+
+/// Whether a string reads as a string without quotes.
+fn resolves_to_text(text: &str) -> bool {
+    resolve(text) == Resolved::Text && !is_base_60(text)
+}
+
+/// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`, a number to YAML 1.1 parsers other than Go's.
+fn is_base_60(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
+    if !matches!(bytes.get(at), Some(b'0'..=b'9')) || !bytes.contains(&b':') {
+        return false;
+    }
+    while matches!(bytes.get(at), Some(b'0'..=b'9' | b'_')) {
+        at += 1;
+    }
+    let mut groups = 0;
+    while bytes.get(at) == Some(&b':') {
+        let digits = bytes[at + 1..]
+            .iter()
+            .take(2)
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        match (digits, bytes.get(at + 1)) {
+            (1, _) => at += 2,
+            (2, Some(b'0'..=b'5')) => at += 3,
+            _ => return false,
+        }
+        groups += 1;
+    }
+    if bytes.get(at) == Some(&b'.') {
+        at += 1;
+        while matches!(bytes.get(at), Some(b'0'..=b'9' | b'_')) {
+            at += 1;
+        }
+    }
+    groups > 0 && at == bytes.len()
+}
+
+/// The width of a line break at the beginning of `bytes`; 0 if there is none.
+pub(super) fn break_width(bytes: &[u8]) -> usize {
+    match bytes {
+        [b'\r' | b'\n', ..] => 1,
+        [0xC2, 0x85, ..] => 2,
+        [0xE2, 0x80, 0xA8 | 0xA9, ..] => 3,
+        _ => 0,
+    }
+}
+
+/// Whether the character at the beginning of `bytes` may be written without an escape.
+pub(super) fn is_printable(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'\n' | 0x20..=0x7E, ..] => true,
+        [0xC2, next, ..] => *next >= 0xA0,
+        [0xC3..=0xEC | 0xEE, ..] => true,
+        [0xED, next, ..] => *next < 0xA0,
+        [0xEF, 0xBB, 0xBF, ..] | [0xEF, 0xBF, 0xBE | 0xBF, ..] => false,
+        [0xEF, ..] => true,
+        _ => false,
+    }
+}
+
+/// The width in bytes of the character that begins with `first`.
+pub(super) fn width(first: u8) -> usize {
+    match first {
+        0x00..=0x7F => 1,
+        0x80..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        _ => 4,
+    }
+}
+
+fn analyze(text: &str) -> Analysis {
+    let bytes = text.as_bytes();
+    if bytes.is_empty() {
+        return Analysis {
+            multiline: false,
+            plain_allowed: true,
+            single_quoted_allowed: true,
+            block_allowed: false,
+        };
+    }
+    let mut indicators = bytes.starts_with(b"---") || bytes.starts_with(b"...");
+    let mut multiline = false;
+    let mut special = false;
+    let mut break_then_space = false;
+    let mut space_then_break = false;
+    let mut preceded_by_whitespace = true;
+    let mut previous_space = false;
+    let mut previous_break = false;
+    let mut at = 0;
+    while at < bytes.len() {
+        let first = bytes[at];
+        let next = at + width(first);
+        let followed_by_whitespace = matches!(bytes.get(next), None | Some(b' ' | b'\t'));
+        indicators |= match first {
+            b'#' | b',' | b'[' | b']' | b'{' | b'}' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\''
+            | b'"' | b'%' | b'@' | b'`'
+                if at == 0 =>
+            {
+                true
+            }
+            b'?' | b'-' => at == 0 && followed_by_whitespace,
+            b':' => followed_by_whitespace,
+            b'#' => preceded_by_whitespace,
+            _ => false,
+        };
+        special |= !is_printable(&bytes[at..]);
+        let is_space = first == b' ';
+        let is_break = break_width(&bytes[at..]) > 0;
+        break_then_space |= is_space && previous_break;
+        space_then_break |= is_break && previous_space;
+        multiline |= is_break;
+        previous_space = is_space;
+        previous_break = is_break;
+        preceded_by_whitespace = is_space || is_break || matches!(first, b'\t' | 0);
+        at = next;
+    }
+    let leading = bytes[0] == b' ' || break_width(bytes) > 0;
+    let trailing_space = bytes.last() == Some(&b' ');
+    let trailing = trailing_space || previous_break;
+    let escapes = special || space_then_break;
+    Analysis {
+        multiline,
+        plain_allowed: !(indicators
+            || multiline
+            || leading
+            || trailing
+            || break_then_space
+            || escapes),
+        single_quoted_allowed: !(break_then_space || escapes),
+        block_allowed: !(trailing_space || escapes),
+    }
+}

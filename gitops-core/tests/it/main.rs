@@ -1,0 +1,4 @@
+//! Tests against answers of the real tools.
+
+mod corpus;
+mod corpus_yaml;

@@ -4,3 +4,7 @@
 pub mod fields;
 pub mod merge;
 pub mod schema;
+
+pub use schema::{
+    SchemaSet, bundled_discovery, bundled_schemas, bundled_schemas_of, bundled_versions,
+};

@@ -5,6 +5,7 @@
 //! kinds that have none (objects merge field by field, lists as one value). The rules by which
 //! extensions (`x-kubernetes-list-type`, …) become types are those of kube-openapi's schemaconv.
 
+mod bundled;
 mod compile;
 mod crd;
 mod openapi;
@@ -23,6 +24,7 @@ use gitops_core::{
     schema::{Schema, Schemas, Type, TypeId},
 };
 
+pub use bundled::{bundled_discovery, bundled_schemas, bundled_schemas_of, bundled_versions};
 pub use crd::crd_schema;
 
 /// The schema of kinds that have none.

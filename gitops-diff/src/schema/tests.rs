@@ -109,3 +109,65 @@ fn broken_schemas_are_errors() {
         })
     );
 }
+
+#[test]
+fn bundled_kinds_follow_the_version() {
+    let old = bundled_discovery("1.17").unwrap();
+    let gvk = GroupVersionKind::from_api_version;
+    assert_eq!(old.version, "1.17.17");
+    let ingress = old.get(&gvk("extensions/v1beta1", "Ingress")).unwrap();
+    assert_eq!(
+        (ingress.plural.as_str(), ingress.scope),
+        ("ingresses", Scope::Namespaced)
+    );
+    assert!(old.get(&gvk("networking.k8s.io/v1", "Ingress")).is_none());
+    assert!(old.get(&gvk("extensions/v1beta1", "Deployment")).is_none());
+    assert!(
+        old.get(&gvk("rbac.authorization.k8s.io/v1beta1", "Role"))
+            .is_some()
+    );
+    assert_eq!(
+        old.get(&gvk("v1", "Namespace")).unwrap().short_names,
+        ["ns"]
+    );
+    assert_eq!(old.preferred["apps"], "v1");
+    let new = bundled_discovery("v1.34.1").unwrap();
+    assert_eq!(new.version, "1.34.1");
+    assert!(new.get(&gvk("extensions/v1beta1", "Ingress")).is_none());
+    assert_eq!(new.preferred["autoscaling"], "v2");
+    assert!(bundled_discovery("1.12").is_none() && bundled_discovery("x").is_none());
+}
+
+#[test]
+fn bundled_schemas_know_fields_by_version() {
+    let gvk = GroupVersionKind::new("", "v1", "Pod");
+    let field = |schemas: &SchemaSet, name: &str| {
+        let schema = schemas.schema(&gvk).unwrap();
+        let Type::Map(pod) = schema.root() else {
+            panic!()
+        };
+        let Type::Map(spec) = schema.get(pod.fields["spec"].ty) else {
+            panic!()
+        };
+        spec.fields.contains_key(name)
+    };
+    let old = bundled_schemas_of("1.17").unwrap();
+    assert!(!field(&old, "schedulingGates") && field(&old, "containers"));
+    let all = bundled_schemas();
+    assert!(field(&all, "schedulingGates"));
+    let schema = all.schema(&gvk).unwrap();
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [
+        {"name": "c", "ports": [{"containerPort": 80}], "resources": {"limits": {"cpu": 1}}},
+    ]}});
+    crate::merge::validate(&schema, &pod).unwrap();
+    assert_eq!(
+        crate::merge::field_set(&schema, &pod)
+            .unwrap()
+            .to_fields_v1()["f:spec"],
+        json!({"f:containers": {"k:{\"name\":\"c\"}": {
+            ".": {}, "f:name": {},
+            "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}},
+            "f:resources": {"f:limits": {"f:cpu": {}}},
+        }}})
+    );
+}

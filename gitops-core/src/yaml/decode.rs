@@ -224,7 +224,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
         Ok(decoded)
     }
 
-    fn scalar(&mut self, node: &Node<'_>, text: &Cow<'a, str>, implicit: bool) -> Decoded<Value> {
+    fn scalar(&mut self, node: &Node<'_>, text: &str, implicit: bool) -> Decoded<Value> {
         let (resolved, text) = resolve_node(node, text, implicit)?;
         Ok(match resolved {
             Resolved::Null => Value::Null,
@@ -413,10 +413,9 @@ fn allowed_alias_ratio(decoded: usize) -> f64 {
 /// What a scalar node means, by its tag or, where it has none, by its text.
 fn resolve_node<'s>(
     node: &Node<'_>,
-    text: &'s Cow<'_, str>,
+    text: &'s str,
     implicit: bool,
 ) -> Decoded<(Resolved, Cow<'s, str>)> {
-    let text: &str = text;
     let borrowed = Cow::Borrowed(text);
     if node.tag.is_empty() {
         let resolved = if implicit {

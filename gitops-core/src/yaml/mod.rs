@@ -22,7 +22,7 @@ mod tree;
 pub use emit::{Emitter, key_order, sort_by_key_order};
 pub use error::{Limit, YamlError, YamlErrorKind};
 pub use options::Options;
-pub use stream::{Chunks, chunks, documents};
+pub use stream::{Chunks, Documents, chunks, documents, documents_with};
 
 use serde_json::Value;
 
@@ -73,6 +73,20 @@ pub fn from_slice_with(bytes: &[u8], options: &Options) -> Result<Value, YamlErr
 #[must_use]
 pub fn to_string(value: &Value) -> String {
     let mut emitter = Emitter::new();
+    emitter.value(value);
+    emitter.finish()
+}
+
+/// Writes a value as go-yaml v3 does with an indentation of two, which is Helm's `toYamlPretty`: lists
+/// are indented below their keys and long lines are not folded.
+///
+/// ```
+/// let value = serde_json::json!({"a": [1, {"b": "yes"}]});
+/// assert_eq!(gitops_core::yaml::to_string_pretty(&value), "a:\n  - 1\n  - b: \"yes\"\n");
+/// ```
+#[must_use]
+pub fn to_string_pretty(value: &Value) -> String {
+    let mut emitter = Emitter::pretty();
     emitter.value(value);
     emitter.finish()
 }

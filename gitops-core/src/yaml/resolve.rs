@@ -215,7 +215,8 @@ pub(crate) fn is_timestamp(text: &str) -> bool {
         let month = number(&mut at)?;
         literal(&mut at, b'-')?;
         let day = number(&mut at)?;
-        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let leap =
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         let days = match month {
             2 if leap => 29,
             2 => 28,

@@ -1,5 +1,7 @@
 //! Streams of documents.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{
@@ -10,78 +12,62 @@ use super::{
 
 /// The documents of a stream as raw text, split as k8s.io/apimachinery's `YAMLReader` does: at lines
 /// that begin with `---`. Lines end with `\n` whatever they ended with; a `---` that begins the
-/// stream stays with its document.
+/// stream stays with its document. After an error nothing follows.
+///
+/// ```
+/// let chunks: Result<Vec<_>, _> = gitops_core::yaml::chunks("a: 1\n---\nb: 2\n").collect();
+/// assert_eq!(chunks?, ["a: 1\n", "b: 2\n"]);
+/// # Ok::<(), gitops_core::yaml::YamlError>(())
+/// ```
 #[must_use]
 pub fn chunks(text: &str) -> Chunks<'_> {
     Chunks {
-        rest: Some(text),
+        rest: text,
         line: 0,
+        chunk_line: 0,
     }
-}
-
-/// The values of a stream of YAML documents; empty documents are `null`. After an error nothing
-/// follows.
-pub fn documents(text: &str) -> impl Iterator<Item = Result<Value, YamlError>> {
-    documents_with(text, Options::default())
-}
-
-/// As [`documents`], with options.
-pub(crate) fn documents_with(
-    text: &str,
-    options: Options,
-) -> impl Iterator<Item = Result<Value, YamlError>> {
-    let mut chunks = chunks(text);
-    let mut failed = false;
-    let mut count = 0;
-    std::iter::from_fn(move || {
-        if failed {
-            return None;
-        }
-        let line = chunks.line;
-        let read = chunks.next()?.and_then(|chunk| {
-            count += 1;
-            if count > options.max_documents {
-                return Err(YamlError::limit(
-                    line + 1,
-                    1,
-                    Limit::Documents,
-                    options.max_documents,
-                ));
-            }
-            from_str_with(&chunk, &options)
-        });
-        failed = read.is_err();
-        Some(read)
-    })
 }
 
 /// Iterator of [`chunks`].
 #[derive(Debug, Clone)]
 pub struct Chunks<'a> {
-    rest: Option<&'a str>,
+    rest: &'a str,
     /// Lines taken.
     line: usize,
+    /// Lines before the chunk that was given last.
+    chunk_line: usize,
 }
 
-impl Iterator for Chunks<'_> {
-    type Item = Result<String, YamlError>;
+impl<'a> Chunks<'a> {
+    /// How many lines of the stream come before the chunk that was given last.
+    #[must_use]
+    pub fn lines_before(&self) -> usize {
+        self.chunk_line
+    }
+
+    fn take_line(&mut self) -> &'a str {
+        let end = self.rest.find('\n').map_or(self.rest.len(), |at| at + 1);
+        let (line, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        self.line += 1;
+        line
+    }
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = Result<Cow<'a, str>, YamlError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut chunk = String::new();
-        loop {
-            let rest = self.rest?;
-            if rest.is_empty() {
-                self.rest = None;
-                return (!chunk.is_empty()).then_some(Ok(chunk));
-            }
-            let (line, rest) = rest.split_once('\n').unwrap_or((rest, ""));
-            self.rest = Some(rest);
-            self.line += 1;
-            let line = line.strip_suffix('\r').unwrap_or(line);
+        self.chunk_line = self.line;
+        let start = self.rest;
+        let mut length = 0;
+        let mut has_carriage_return = false;
+        while !self.rest.is_empty() {
+            let line = self.take_line();
             if let Some(after) = line.strip_prefix("---") {
                 let after = after.trim();
                 if !after.is_empty() && !after.starts_with('#') {
-                    self.rest = None;
+                    self.rest = "";
                     return Some(Err(YamlError {
                         line: self.line,
                         column: 4,
@@ -89,12 +75,172 @@ impl Iterator for Chunks<'_> {
                         kind: YamlErrorKind::Syntax,
                     }));
                 }
-                if !chunk.is_empty() {
-                    return Some(Ok(chunk));
+                if length > 0 {
+                    break;
                 }
             }
-            chunk.push_str(line);
+            length += line.len();
+            has_carriage_return |= line.ends_with("\r\n");
+        }
+        let chunk = &start[..length];
+        if chunk.is_empty() {
+            return None;
+        }
+        let complete = chunk.ends_with('\n');
+        if complete && !has_carriage_return {
+            return Some(Ok(Cow::Borrowed(chunk)));
+        }
+        let mut chunk = chunk.replace("\r\n", "\n");
+        if !complete {
             chunk.push('\n');
+        }
+        Some(Ok(Cow::Owned(chunk)))
+    }
+}
+
+/// The values of a stream, read as k8s.io/apimachinery's `YAMLOrJSONDecoder` does: JSON values one
+/// after the other, if the stream begins with `{`, or YAML documents as of [`chunks`], of which
+/// empty ones are `null`. After an error nothing follows. Errors name lines of the whole stream,
+/// their messages lines of the document.
+///
+/// ```
+/// let values: Result<Vec<_>, _> = gitops_core::yaml::documents("a: 1\n---\n# none\n").collect();
+/// assert_eq!(values?, [serde_json::json!({"a": 1}), serde_json::Value::Null]);
+/// # Ok::<(), gitops_core::yaml::YamlError>(())
+/// ```
+#[must_use]
+pub fn documents(text: &str) -> Documents<'_> {
+    documents_with(text, Options::default())
+}
+
+/// As [`documents`], with options.
+#[must_use]
+pub fn documents_with(text: &str, options: Options) -> Documents<'_> {
+    let state = if text.len() > options.max_bytes {
+        State::TooLong
+    } else if text.trim_start().starts_with('{') {
+        State::Json {
+            rest: text,
+            count: 0,
+        }
+    } else {
+        State::Yaml(chunks(text))
+    };
+    Documents {
+        state,
+        options,
+        count: 0,
+        line: 0,
+    }
+}
+
+/// Iterator of [`documents`].
+#[derive(Debug, Clone)]
+pub struct Documents<'a> {
+    state: State<'a>,
+    options: Options,
+    count: usize,
+    /// Lines before the part of the stream that is read now.
+    line: usize,
+}
+
+#[derive(Debug, Clone)]
+enum State<'a> {
+    Json { rest: &'a str, count: usize },
+    Yaml(Chunks<'a>),
+    TooLong,
+    Done,
+}
+
+impl Iterator for Documents<'_> {
+    type Item = Result<Value, YamlError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let read = self.read()?;
+        self.count += 1;
+        let read = match read {
+            Ok(_) if self.count > self.options.max_documents => Err(YamlError::limit(
+                self.line + 1,
+                1,
+                Limit::Documents,
+                self.options.max_documents,
+            )),
+            read => read,
+        };
+        if read.is_err() {
+            self.state = State::Done;
+        }
+        Some(read)
+    }
+}
+
+impl Documents<'_> {
+    fn read(&mut self) -> Option<Result<Value, YamlError>> {
+        match &mut self.state {
+            State::Done => None,
+            State::TooLong => {
+                let allowed = self.options.max_bytes;
+                Some(Err(YamlError::limit(1, 1, Limit::Bytes, allowed)))
+            }
+            State::Json { rest, count } => {
+                let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+                let read = stream.next()?;
+                let error = match read {
+                    Ok(value) => {
+                        let used = stream.byte_offset();
+                        self.line += rest[..used].matches('\n').count();
+                        *rest = &rest[used..];
+                        *count += 1;
+                        return Some(Ok(value));
+                    }
+                    Err(error) => YamlError {
+                        line: self.line + error.line(),
+                        column: error.column(),
+                        message: format!("json: {error}"),
+                        kind: YamlErrorKind::Syntax,
+                    },
+                };
+                // A single JSON value may be the first document of a stream of YAML.
+                let remaining = match skip_line_of_blanks(rest) {
+                    Some(remaining) if *count <= 1 => remaining,
+                    _ => return Some(Err(error)),
+                };
+                self.line += rest[..rest.len() - remaining.len()].matches('\n').count();
+                self.state = State::Yaml(chunks(remaining));
+                self.read().map(|read| read.map_err(|_| error))
+            }
+            State::Yaml(chunks) => {
+                let chunk = chunks.next()?;
+                let lines_before = self.line + chunks.lines_before();
+                Some(match chunk {
+                    Ok(chunk) => from_str_with(&chunk, &self.options).map_err(|mut error| {
+                        if error.line > 0 {
+                            error.line += lines_before;
+                        }
+                        error
+                    }),
+                    Err(mut error) => {
+                        error.line += self.line;
+                        Err(error)
+                    }
+                })
+            }
+        }
+    }
+}
+
+/// What follows blanks up to a line break. `None` where less than four bytes are left, the least
+/// that apimachinery takes for a document.
+fn skip_line_of_blanks(text: &str) -> Option<&str> {
+    let mut rest = text;
+    loop {
+        if rest.len() < 4 {
+            return None;
+        }
+        match rest.chars().next() {
+            Some('\n') => return Some(&rest[1..]),
+            Some(blank) if blank.is_whitespace() => rest = &rest[blank.len_utf8()..],
+            _ => return Some(rest),
         }
     }
 }

@@ -45,6 +45,25 @@ fn corpus_parse() {
 }
 
 #[test]
+fn corpus_reemit() {
+    run("yaml reemit", FILES, |case| {
+        let Some(json) = case["json"].as_str() else {
+            return Ok(());
+        };
+        let read = |json: &str| yaml::from_str(json).map_err(|error| error.to_string());
+        if let Some(wanted) = case["out_exact"].as_str().or(case["out"].as_str()) {
+            emitted(&read(json)?, wanted)?;
+        }
+        let hopped = read(json).and_then(|value| read(&json::to_go_string(&floats(value))));
+        match (hopped, case["out"].as_str(), case["out_error"].as_str()) {
+            (Ok(value), Some(wanted), _) => emitted(&value, wanted),
+            (Err(error), _, Some(wanted)) => same("error", &error, wanted),
+            (hopped, ..) => Err(format!("{hopped:?} instead of {case}")),
+        }
+    });
+}
+
+#[test]
 fn corpus_strict() {
     run("yaml strict", FILES, |case| {
         let strict = yaml::from_slice_with(&input(case), &yaml::Options::strict());
@@ -67,7 +86,7 @@ fn corpus_split() {
         let mut chunks_error = None;
         for chunk in yaml::chunks(text) {
             match chunk {
-                Ok(chunk) => chunks.push(Value::String(chunk)),
+                Ok(chunk) => chunks.push(Value::String(chunk.into_owned())),
                 Err(error) => chunks_error = Some(error.to_string()),
             }
         }
@@ -80,8 +99,39 @@ fn corpus_split() {
             "chunks_error",
             &chunks_error.unwrap_or_default(),
             case["chunks_error"].as_str().unwrap_or_default(),
-        )
+        )?;
+        documents(text, case)
     });
+}
+
+fn documents(text: &str, case: &Value) -> Result<(), String> {
+    let mut documents = Vec::new();
+    let mut found_error = String::new();
+    for document in yaml::documents(text) {
+        match document {
+            Ok(document) => documents.push(json::to_go_string(&document)),
+            Err(error) => {
+                found_error = match error.message.strip_prefix("yaml:") {
+                    Some(_) => error.unmarshal_message(),
+                    None => error.message,
+                };
+            }
+        }
+    }
+    let wanted = case["docs"].as_array().into_iter().flatten();
+    let wanted: Vec<_> = wanted
+        .map(|document| match document.as_str().expect("text") {
+            "" => "null".to_owned(),
+            text => serde_json::from_str(text)
+                .map_or_else(|_| text.to_owned(), |value| json::to_go_string(&value)),
+        })
+        .collect();
+    same("docs", &documents.join("\n"), &wanted.join("\n"))?;
+    let wanted_error = case["docs_error"].as_str().unwrap_or_default();
+    if found_error.starts_with("json: ") && wanted_error.starts_with("json: ") {
+        return Ok(());
+    }
+    same("docs_error", &found_error, wanted_error)
 }
 
 #[test]

@@ -1,4 +1,6 @@
 //! Tests against answers of the real tools.
 
+#![allow(clippy::print_stdout, reason = "scores are printed")]
+
 mod corpus;
 mod corpus_yaml;

@@ -1,5 +1,6 @@
 //! Which style a string can be written in.
 
+use super::Dialect;
 use crate::yaml::resolve::{Resolved, resolve};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,11 +21,11 @@ pub(super) struct Analysis {
 }
 
 /// The style go-yaml writes a string in, and what speaks for it.
-pub(super) fn style_of(text: &str, simple_key: bool) -> (Style, Analysis) {
-    let analysis = analyze(text);
+pub(super) fn style_of(text: &str, simple_key: bool, dialect: Dialect) -> (Style, Analysis) {
+    let analysis = analyze(text, dialect);
     let mut style = if text.contains('\n') {
         Style::Literal
-    } else if resolves_to_text(text) {
+    } else if resolves_to_text(text, dialect) {
         Style::Plain
     } else {
         Style::DoubleQuoted
@@ -45,8 +46,18 @@ pub(super) fn style_of(text: &str, simple_key: bool) -> (Style, Analysis) {
 }
 
 /// Whether a string reads as a string without quotes.
-fn resolves_to_text(text: &str) -> bool {
-    resolve(text) == Resolved::Text && !is_base_60(text)
+fn resolves_to_text(text: &str, dialect: Dialect) -> bool {
+    resolve(text) == Resolved::Text
+        && !is_base_60(text)
+        && !(dialect == Dialect::V3 && is_signed_octal(text))
+}
+
+/// An octal number of go-yaml v3 with its sign after the prefix: `0o-7`.
+fn is_signed_octal(text: &str) -> bool {
+    let digits = text.replace('_', "");
+    digits
+        .strip_prefix("0o")
+        .is_some_and(|digits| i64::from_str_radix(digits, 8).is_ok())
 }
 
 /// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`, a number to YAML 1.1 parsers other than Go's.
@@ -115,7 +126,7 @@ pub(super) fn width(first: u8) -> usize {
     }
 }
 
-fn analyze(text: &str) -> Analysis {
+fn analyze(text: &str, dialect: Dialect) -> Analysis {
     let bytes = text.as_bytes();
     if bytes.is_empty() {
         return Analysis {
@@ -128,6 +139,8 @@ fn analyze(text: &str) -> Analysis {
     let mut indicators = bytes.starts_with(b"---") || bytes.starts_with(b"...");
     let mut multiline = false;
     let mut special = false;
+    // v2 escapes tabs, v3 only keeps them out of plain and single-quoted scalars.
+    let mut tab = false;
     let mut break_then_space = false;
     let mut space_then_break = false;
     let mut preceded_by_whitespace = true;
@@ -150,7 +163,11 @@ fn analyze(text: &str) -> Analysis {
             b'#' => preceded_by_whitespace,
             _ => false,
         };
-        special |= !is_printable(&bytes[at..]);
+        if first == b'\t' && dialect == Dialect::V3 {
+            tab = true;
+        } else {
+            special |= !is_printable(&bytes[at..]);
+        }
         let is_space = first == b' ';
         let is_break = break_width(&bytes[at..]) > 0;
         break_then_space |= is_space && previous_break;
@@ -172,8 +189,9 @@ fn analyze(text: &str) -> Analysis {
             || leading
             || trailing
             || break_then_space
+            || tab
             || escapes),
-        single_quoted_allowed: !(break_then_space || escapes),
+        single_quoted_allowed: !(break_then_space || tab || escapes),
         block_allowed: !(trailing_space || escapes),
     }
 }

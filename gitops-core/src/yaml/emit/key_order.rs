@@ -14,6 +14,23 @@ use std::cmp::Ordering;
 /// to the sort functions of the standard library: use [`sort_by_key_order`].
 #[must_use]
 pub fn key_order(a: &str, b: &str) -> Ordering {
+    natural_order(a, b, |_| Ordering::Greater)
+}
+
+/// go-yaml v3's natural order of keys: as v2's, but after a digit a letter comes before what is no
+/// letter, so that `foo1bar` comes before `foo10bar`.
+pub(super) fn key_order_v3(a: &str, b: &str) -> Ordering {
+    natural_order(a, b, |before| {
+        if before.is_some_and(is_digit) {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        }
+    })
+}
+
+/// `letter_order` says, from the character before, how a letter compares with what is no letter.
+fn natural_order(a: &str, b: &str, letter_order: impl Fn(Option<char>) -> Ordering) -> Ordering {
     let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     let mut start = common;
     while !a.is_char_boundary(start) || !b.is_char_boundary(start) {
@@ -25,8 +42,8 @@ pub fn key_order(a: &str, b: &str) -> Ordering {
     };
     match (first_a.is_alphabetic(), first_b.is_alphabetic()) {
         (true, true) => return first_a.cmp(&first_b),
-        (true, false) => return Ordering::Greater,
-        (false, true) => return Ordering::Less,
+        (true, false) => return letter_order(a[..start].chars().next_back()),
+        (false, true) => return letter_order(a[..start].chars().next_back()).reverse(),
         (false, false) => {}
     }
     // After a digit other than 0, a 0 counts as a place of the number begun before.
@@ -58,36 +75,49 @@ pub fn key_order(a: &str, b: &str) -> Ordering {
 /// assert_eq!(keys, ["_", "Foo", "foo-2", "foo-10"]);
 /// ```
 pub fn sort_by_key_order<T: Copy>(entries: &mut [T], key: impl for<'t> Fn(&'t T) -> &'t str) {
+    sort_entries(entries, &key, key_order);
+}
+
+/// Sorts by an order that may contradict itself.
+pub(super) fn sort_entries<T: Copy>(
+    entries: &mut [T],
+    key: &impl for<'t> Fn(&'t T) -> &'t str,
+    order: fn(&str, &str) -> Ordering,
+) {
     /// Up to this length Go sorts by insertion.
     const SHORT: usize = 12;
     entries.sort_unstable_by(|a, b| key(a).cmp(key(b)));
     if entries.len() > SHORT {
-        merge_sort(entries, &key);
+        merge_sort(entries, key, order);
         return;
     }
     for from in 1..entries.len() {
         let mut at = from;
-        while at > 0 && key_order(key(&entries[at]), key(&entries[at - 1])).is_lt() {
+        while at > 0 && order(key(&entries[at]), key(&entries[at - 1])).is_lt() {
             entries.swap(at, at - 1);
             at -= 1;
         }
     }
 }
 
-fn merge_sort<T: Copy>(entries: &mut [T], key: &impl for<'t> Fn(&'t T) -> &'t str) {
+fn merge_sort<T: Copy>(
+    entries: &mut [T],
+    key: &impl for<'t> Fn(&'t T) -> &'t str,
+    order: fn(&str, &str) -> Ordering,
+) {
     if entries.len() < 2 {
         return;
     }
     let (left, right) = entries.split_at_mut(entries.len() / 2);
-    merge_sort(left, key);
-    merge_sort(right, key);
-    if key_order(key(&right[0]), key(left.last().expect("not empty"))).is_ge() {
+    merge_sort(left, key, order);
+    merge_sort(right, key, order);
+    if order(key(&right[0]), key(left.last().expect("not empty"))).is_ge() {
         return;
     }
     let mut merged = Vec::with_capacity(left.len() + right.len());
     let (mut a, mut b) = (0, 0);
     while a < left.len() && b < right.len() {
-        if key_order(key(&right[b]), key(&left[a])).is_lt() {
+        if order(key(&right[b]), key(&left[a])).is_lt() {
             merged.push(right[b]);
             b += 1;
         } else {

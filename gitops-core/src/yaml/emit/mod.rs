@@ -11,14 +11,30 @@ use serde_json::{Number, Value};
 use self::analyze::Style;
 use super::go_number;
 
-/// Width at which go-yaml v2 folds scalars.
-const BEST_WIDTH: usize = 80;
+/// Whose layout is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// go-yaml v2: lists below keys are not indented, scalars fold after column 80.
+    V2,
+    /// go-yaml v3 with an indentation of two: lists below keys are indented, nothing folds.
+    V3,
+}
+
+impl Dialect {
+    /// The column after which scalars are folded.
+    fn best_width(self) -> usize {
+        match self {
+            Self::V2 => 80,
+            Self::V3 => usize::MAX,
+        }
+    }
+}
 
 /// Writes YAML piece by piece, byte for byte as go-yaml v2's encoder lays it out.
 ///
 /// A value type of one's own is written by calling [`Emitter::begin_mapping`], [`Emitter::key`] and
 /// the like in document order; nothing is copied into another value type first. Keys are written in
-/// the order given: sort them with [`sort_by_key_order`].
+/// the order given: sort them with [`Emitter::sort_entries`].
 ///
 /// ```
 /// use gitops_core::yaml::Emitter;
@@ -40,6 +56,7 @@ const BEST_WIDTH: usize = 80;
 /// without a beginning) give text that is not what was meant.
 #[derive(Debug, Clone)]
 pub struct Emitter {
+    dialect: Dialect,
     out: String,
     /// Characters in the current line.
     column: usize,
@@ -82,10 +99,30 @@ impl Emitter {
         Self::with_capacity(0)
     }
 
+    /// An emitter of one document that writes as go-yaml v3 does with an indentation of two (Helm's
+    /// `toYamlPretty`).
+    #[must_use]
+    pub fn pretty() -> Self {
+        Self {
+            dialect: Dialect::V3,
+            ..Self::new()
+        }
+    }
+
+    /// Sorts the entries of a mapping by their keys, in the order of the dialect this emitter
+    /// writes.
+    pub fn sort_entries<T: Copy>(&self, entries: &mut [T], key: impl for<'t> Fn(&'t T) -> &'t str) {
+        match self.dialect {
+            Dialect::V2 => sort_by_key_order(entries, key),
+            Dialect::V3 => key_order::sort_entries(entries, &key, key_order::key_order_v3),
+        }
+    }
+
     /// An emitter with room for `bytes` of text.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         Self {
+            dialect: Dialect::V2,
             out: String::with_capacity(bytes),
             column: 0,
             indent: -1,
@@ -104,7 +141,7 @@ impl Emitter {
             self.indicator("[]", true, false);
             FrameKind::Empty
         } else {
-            if !(in_mapping && !self.indention) {
+            if self.dialect == Dialect::V3 || !in_mapping || self.indention {
                 self.increase_indent(false);
             }
             FrameKind::Sequence
@@ -140,7 +177,7 @@ impl Emitter {
     /// Writes a key; its value follows.
     pub fn key(&mut self, key: &str) {
         self.write_indent();
-        let (style, analysis) = analyze::style_of(key, true);
+        let (style, analysis) = analyze::style_of(key, true, self.dialect);
         let simple = !analysis.multiline && key.len() <= 128;
         if let Some(Frame {
             kind: FrameKind::Mapping { complex_key },
@@ -154,7 +191,7 @@ impl Emitter {
             self.indicator(":", false, false);
         } else {
             self.indicator("?", true, true);
-            let (style, _) = analyze::style_of(key, false);
+            let (style, _) = analyze::style_of(key, false, self.dialect);
             self.scalar(key, style, true);
         }
     }
@@ -215,7 +252,7 @@ impl Emitter {
     /// Writes a string, quoted or as a block where that is needed.
     pub fn string(&mut self, value: &str) {
         self.begin_node();
-        let (style, _) = analyze::style_of(value, false);
+        let (style, _) = analyze::style_of(value, false, self.dialect);
         self.scalar(value, style, true);
     }
 
@@ -235,7 +272,7 @@ impl Emitter {
             }
             Value::Object(map) => {
                 let mut entries: Vec<_> = map.iter().collect();
-                sort_by_key_order(&mut entries, |(key, _)| key.as_str());
+                self.sort_entries(&mut entries, |(key, _)| key.as_str());
                 self.begin_mapping(entries.len());
                 for (key, value) in entries {
                     self.key(key);

@@ -1,7 +1,7 @@
 //! Writing strings in each style.
 
 use super::{
-    BEST_WIDTH, Emitter,
+    Emitter,
     analyze::{Style, break_width, is_printable, width},
 };
 
@@ -24,7 +24,7 @@ impl Emitter {
             self.out.push(' ');
             self.column += 1;
         }
-        if foldable && self.column + text.len() > BEST_WIDTH {
+        if foldable && self.column + text.len() > self.dialect.best_width() {
             self.write_folded(text, false);
         } else {
             self.write_run(text);
@@ -35,7 +35,7 @@ impl Emitter {
 
     fn write_single_quoted(&mut self, text: &str, foldable: bool) {
         self.indicator("'", true, false);
-        if (foldable && self.column + text.len() > BEST_WIDTH)
+        if (foldable && self.column + text.len() > self.dialect.best_width())
             || text.bytes().any(|byte| byte == b'\'' || byte >= 0x80)
         {
             self.write_folded_or_not(text, true, foldable);
@@ -63,7 +63,7 @@ impl Emitter {
                 let inner = !quoted || (at > 0 && at < bytes.len() - 1);
                 if foldable
                     && !spaces
-                    && self.column > BEST_WIDTH
+                    && self.column > self.dialect.best_width()
                     && inner
                     && bytes.get(at + 1) != Some(&b' ')
                 {
@@ -121,7 +121,11 @@ impl Emitter {
                 self.write_escape(character);
                 spaces = false;
             } else if first == b' ' {
-                if foldable && !spaces && self.column > BEST_WIDTH && at > 0 && at < bytes.len() - 1
+                if foldable
+                    && !spaces
+                    && self.column > self.dialect.best_width()
+                    && at > 0
+                    && at < bytes.len() - 1
                 {
                     self.write_indent();
                     if bytes[at + 1] == b' ' {

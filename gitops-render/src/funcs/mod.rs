@@ -1,0 +1,321 @@
+//! The functions of templates. Each chapter registers its functions in a [`Registry`], one line for
+//! each; functions are plain Rust functions whose parameters and results are Go's by their types:
+//!
+//! | Rust | Go |
+//! |---|---|
+//! | [`Str`] (`String`, `&str` as results) | `string` |
+//! | [`i64`] | `int` |
+//! | [`Int64`], [`Uint32`] | `int64`, `uint32` |
+//! | [`f64`], [`bool`] | `float64`, `bool` |
+//! | [`Value`] | `interface {}` |
+//! | [`Map`] | `map[string]interface {}` |
+//! | [`List`] | `[]interface {}` |
+//! | [`Rest<T>`] | `...T` |
+//! | `Result<T, CallError>` | `(T, error)`, or a panic: both read `error calling F: TEXT` |
+//!
+//! A function that needs the render takes `&mut Context<'_>` first.
+
+pub mod builtin;
+pub mod helm;
+
+use std::{collections::HashMap, fmt, marker::PhantomData, slice::IterMut, sync::Arc};
+
+use crate::template::{
+    CallError, Context, EngineOptions, List, ListType, Map, MapType, Signature, Str, Type, Value,
+};
+
+/// Functions by name.
+#[derive(Clone, Default)]
+pub struct Registry {
+    functions: HashMap<&'static str, Arc<Function>>,
+}
+
+impl Registry {
+    /// All functions that Helm gives to templates under the options.
+    #[must_use]
+    pub fn helm(options: &EngineOptions) -> Self {
+        let mut registry = Self::default();
+        builtin::register(&mut registry);
+        helm::register(&mut registry, options);
+        registry
+    }
+
+    /// Adds a function, or replaces the one of that name.
+    pub fn add<M>(&mut self, name: &'static str, function: impl Implementation<M>) {
+        self.functions
+            .insert(name, Arc::new(Function::new(name, function)));
+    }
+
+    /// The function of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Function>> {
+        self.functions.get(name)
+    }
+
+    /// All names, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.functions.keys().copied().collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+type Body = dyn Fn(&mut Context<'_>, &mut [Value]) -> Result<Value, CallError> + Send + Sync;
+
+/// A function of templates.
+pub struct Function {
+    name: &'static str,
+    signature: Signature,
+    body: Box<Body>,
+}
+
+impl Function {
+    fn new<M>(name: &'static str, function: impl Implementation<M>) -> Self {
+        Self {
+            name,
+            signature: function.signature(),
+            body: function.into_body(),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its parameters.
+    #[must_use]
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Calls it with arguments that fit the signature; they are used up.
+    pub fn call(
+        &self,
+        context: &mut Context<'_>,
+        arguments: &mut [Value],
+    ) -> Result<Value, CallError> {
+        (self.body)(context, arguments)
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Function")
+            .field("name", &self.name)
+            .field("signature", &self.signature)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Go's `int64`; a plain `i64` is `int`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Int64(pub i64);
+
+/// Go's `uint32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uint32(pub u32);
+
+/// The arguments of a variadic parameter.
+#[derive(Debug, Clone)]
+pub struct Rest<T>(pub Vec<T>);
+
+/// A type of parameters.
+pub trait Argument: Sized {
+    /// The Go type; of a variadic parameter, that of an element.
+    const TYPE: Type;
+    /// Whether it takes all remaining arguments.
+    const IS_VARIADIC: bool = false;
+    /// Takes its argument.
+    fn take(arguments: &mut IterMut<'_, Value>) -> Result<Self, CallError>;
+}
+
+fn next(arguments: &mut IterMut<'_, Value>) -> Value {
+    arguments.next().map(std::mem::take).unwrap_or_default()
+}
+
+/// For arguments that were not checked against the signature.
+fn mismatch<T>(expected: Type, value: &Value) -> Result<T, CallError> {
+    Err(CallError::new(format!(
+        "wrong type for value; expected {}; got {}",
+        expected.name(),
+        value.type_name()
+    )))
+}
+
+macro_rules! argument {
+    ($type:ty, $go:expr, $($pattern:pat => $result:expr),+) => {
+        impl Argument for $type {
+            const TYPE: Type = $go;
+            fn take(arguments: &mut IterMut<'_, Value>) -> Result<Self, CallError> {
+                match next(arguments) {
+                    $($pattern => Ok($result),)+
+                    #[allow(unreachable_patterns, reason = "some types take everything")]
+                    other => mismatch(Self::TYPE, &other),
+                }
+            }
+        }
+    };
+}
+
+argument!(Value, Type::Any, value => value);
+argument!(Str, Type::String, Value::Str(text) => text);
+argument!(bool, Type::Bool, Value::Bool(value) => value);
+argument!(i64, Type::Int, Value::Int(value) => value);
+argument!(Int64, Type::Int64, Value::Int64(value) => Self(value));
+argument!(Uint32, Type::Uint32, Value::Uint32(value) => Self(value));
+argument!(f64, Type::Float64, Value::Float(value) => value);
+argument!(
+    Map,
+    Type::Map(MapType::Any),
+    Value::Map(map) => map.with_type(MapType::Any),
+    Value::Nil => Self::nil(MapType::Any)
+);
+argument!(
+    List,
+    Type::List(ListType::Any),
+    Value::List(list) => list,
+    Value::Nil => Self::nil(ListType::Any)
+);
+
+impl<T: Argument> Argument for Rest<T> {
+    const TYPE: Type = T::TYPE;
+    const IS_VARIADIC: bool = true;
+    fn take(arguments: &mut IterMut<'_, Value>) -> Result<Self, CallError> {
+        let mut rest = Vec::with_capacity(arguments.len());
+        while arguments.len() > 0 {
+            rest.push(T::take(arguments)?);
+        }
+        Ok(Self(rest))
+    }
+}
+
+/// A type of results.
+pub trait Return {
+    /// Whether the Go type is `interface {}`.
+    const IS_INTERFACE: bool = false;
+    /// The result as a value.
+    fn into_result(self) -> Result<Value, CallError>;
+}
+
+macro_rules! result {
+    ($type:ty, $name:ident => $result:expr) => {
+        impl Return for $type {
+            fn into_result(self) -> Result<Value, CallError> {
+                let $name = self;
+                Ok($result)
+            }
+        }
+    };
+}
+
+result!(Str, text => Value::Str(text));
+result!(String, text => Value::str(text));
+result!(&'static str, text => Value::str(text));
+result!(Vec<u8>, bytes => Value::str(bytes));
+result!(bool, value => Value::Bool(value));
+result!(i64, value => Value::Int(value));
+result!(Int64, value => Value::Int64(value.0));
+result!(f64, value => Value::Float(value));
+result!(Map, map => Value::Map(map));
+result!(List, list => Value::List(list));
+
+impl Return for Value {
+    const IS_INTERFACE: bool = true;
+    fn into_result(self) -> Result<Value, CallError> {
+        Ok(self)
+    }
+}
+
+impl<T: Return, E: Into<CallError>> Return for Result<T, E> {
+    const IS_INTERFACE: bool = T::IS_INTERFACE;
+    fn into_result(self) -> Result<Value, CallError> {
+        self.map_err(Into::into).and_then(Return::into_result)
+    }
+}
+
+/// A Rust function that can be a function of templates. `M` only tells the shapes apart.
+pub trait Implementation<M>: 'static {
+    /// The parameters.
+    fn signature(&self) -> Signature;
+    /// The call, with conversion of arguments and result.
+    fn into_body(self) -> Box<Body>;
+}
+
+/// Marks functions of their arguments alone.
+#[derive(Debug)]
+pub struct Plain<A>(PhantomData<A>);
+
+/// Marks functions that take the context first.
+#[derive(Debug)]
+pub struct Contextual<A>(PhantomData<A>);
+
+macro_rules! implementations {
+    ($(($($argument:ident)*))*) => {$(
+        #[allow(non_snake_case, unused_variables, unused_mut, reason = "arities differ")]
+        impl<F, R, $($argument),*> Implementation<Plain<fn($($argument),*)>> for F
+        where
+            F: Fn($($argument),*) -> R + Send + Sync + 'static,
+            R: Return,
+            $($argument: Argument,)*
+        {
+            fn signature(&self) -> Signature {
+                Signature {
+                    parameters: const { &[$($argument::TYPE),*] },
+                    is_variadic: const { false $(|| $argument::IS_VARIADIC)* },
+                    returns_interface: R::IS_INTERFACE,
+                }
+            }
+
+            fn into_body(self) -> Box<Body> {
+                Box::new(move |_context, arguments| {
+                    let mut arguments = arguments.iter_mut();
+                    $(let $argument = $argument::take(&mut arguments)?;)*
+                    self($($argument),*).into_result()
+                })
+            }
+        }
+
+        #[allow(non_snake_case, unused_variables, unused_mut, reason = "arities differ")]
+        impl<F, R, $($argument),*> Implementation<Contextual<fn($($argument),*)>> for F
+        where
+            F: Fn(&mut Context<'_>, $($argument),*) -> R + Send + Sync + 'static,
+            R: Return,
+            $($argument: Argument,)*
+        {
+            fn signature(&self) -> Signature {
+                Signature {
+                    parameters: const { &[$($argument::TYPE),*] },
+                    is_variadic: const { false $(|| $argument::IS_VARIADIC)* },
+                    returns_interface: R::IS_INTERFACE,
+                }
+            }
+
+            fn into_body(self) -> Box<Body> {
+                Box::new(move |context, arguments| {
+                    let mut arguments = arguments.iter_mut();
+                    $(let $argument = $argument::take(&mut arguments)?;)*
+                    self(context, $($argument),*).into_result()
+                })
+            }
+        }
+    )*};
+}
+
+implementations!(
+    ()
+    (A)
+    (A B)
+    (A B C)
+    (A B C D)
+    (A B C D E)
+    (A B C D E G)
+);

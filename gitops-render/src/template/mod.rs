@@ -1,0 +1,27 @@
+//! Go's text/template as Helm configures it.
+//!
+//! In go texts of templates and a [`Value`]; out comes text, or an error with Go's and Helm's
+//! wording. A program is parsed once, is shared between threads and executed many times; a render
+//! keeps its values on its own thread.
+
+mod containers;
+mod context;
+mod error;
+mod host;
+mod object;
+mod options;
+mod text;
+mod types;
+mod value;
+
+pub(crate) use error::message_alone;
+
+pub use containers::{Entries, List, Map, with_stack};
+pub use context::Context;
+pub use error::{CallError, TemplateError};
+pub use host::{Host, Lookups, Resolver};
+pub use object::{Object, Signature};
+pub use options::{EngineOptions, ErrorFormat, FunctionSet, Limits};
+pub use text::Str;
+pub use types::{Kind, ListType, MapType, Type};
+pub use value::Value;

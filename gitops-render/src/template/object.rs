@@ -1,0 +1,122 @@
+//! Values of Go types that are more than data: with fields, methods or a text of their own.
+
+use std::{any::Any, borrow::Cow, fmt};
+
+use super::{context::Context, error::CallError, types::Kind, types::Type, value::Value};
+
+/// A value of a named Go type: a time, a version, a certificate, the files of a chart.
+pub trait Object: fmt::Debug {
+    /// Go's name of the type, as `%T` prints it: `time.Time`, `*semver.Version`.
+    fn type_name(&self) -> Cow<'static, str>;
+
+    /// Its kind; objects that hold a basic value, slice or map have that one's kind.
+    fn kind(&self) -> Kind {
+        Kind::Struct
+    }
+
+    /// For downcasts: `self`.
+    fn as_any(&self) -> &dyn Any;
+
+    /// The exported fields in order, or those that `%v` prints: `{a b}`.
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
+    /// One exported field.
+    fn field(&self, name: &str) -> Option<Value> {
+        self.fields()
+            .into_iter()
+            .find_map(|(field, value)| (field == name).then_some(value))
+    }
+
+    /// The signature of a method, or None.
+    fn method(&self, _name: &str) -> Option<Signature> {
+        None
+    }
+
+    /// Calls a method of which [`Object::method`] gave the signature; the arguments fit it.
+    fn call(
+        &self,
+        _context: &mut Context<'_>,
+        name: &str,
+        _arguments: &mut [Value],
+    ) -> Result<Value, CallError> {
+        Err(CallError::new(format!("there is no method {name}")))
+    }
+
+    /// What its `String` or `Error` method gives, if the type itself has one.
+    fn string(&self) -> Option<String> {
+        None
+    }
+
+    /// What the `String` method gives where only the pointer type has one: `{{ .x }}` prints that,
+    /// while `{{ .x | quote }}` prints the fields.
+    fn string_of_pointer(&self) -> Option<String> {
+        None
+    }
+
+    /// What an object of a named basic, slice or map type holds.
+    fn underlying(&self) -> Option<Value> {
+        None
+    }
+
+    /// Whether it is a nil pointer, map or slice.
+    fn is_nil(&self) -> bool {
+        false
+    }
+
+    /// Go's `==`, for comparable types.
+    fn equals(&self, _other: &dyn Object) -> bool {
+        false
+    }
+
+    /// Whether Go's `==` is defined for the type.
+    fn is_comparable(&self) -> bool {
+        true
+    }
+
+    /// What encodes to JSON (and so YAML) in its place: the result of `MarshalJSON`, or a map with
+    /// the names of the struct's tags. None: the underlying value, else the fields by name.
+    fn to_json(&self) -> Option<Value> {
+        None
+    }
+}
+
+/// The parameters of a function or method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signature {
+    /// Types of the parameters; the last one is the element type where it is variadic.
+    pub parameters: &'static [Type],
+    /// Whether the last parameter takes any number of arguments.
+    pub is_variadic: bool,
+    /// Whether the result is an `interface {}`.
+    pub returns_interface: bool,
+}
+
+impl Signature {
+    /// A function with these parameters and a result of a concrete type.
+    #[must_use]
+    pub const fn new(parameters: &'static [Type]) -> Self {
+        Self {
+            parameters,
+            is_variadic: false,
+            returns_interface: false,
+        }
+    }
+
+    /// The type of the argument at an index.
+    #[must_use]
+    pub fn parameter(&self, index: usize) -> Option<Type> {
+        match self.parameters.get(index) {
+            Some(parameter) => Some(*parameter),
+            None if self.is_variadic => self.parameters.last().copied(),
+            None => None,
+        }
+    }
+
+    /// How many arguments there must be at least.
+    #[must_use]
+    pub fn required(&self) -> usize {
+        self.parameters.len() - usize::from(self.is_variadic)
+    }
+}

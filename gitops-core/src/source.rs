@@ -194,6 +194,16 @@ pub enum SourceError {
         /// How long the other side asks to wait.
         retry_after: Option<Duration>,
     },
+    /// The other side asks to slow down.
+    #[error("{url} asks to slow down: {reason}")]
+    Throttled {
+        /// URL without credentials.
+        url: String,
+        /// Why.
+        reason: String,
+        /// How long the other side asks to wait.
+        retry_after: Option<Duration>,
+    },
     /// The deadline passed.
     #[error("{url} did not answer within {after:?}")]
     Timeout {
@@ -239,6 +249,7 @@ impl Classified for SourceError {
             Self::Unauthenticated { .. } => ErrorClass::Unauthenticated,
             Self::Forbidden { .. } | Self::Unverified { .. } => ErrorClass::Forbidden,
             Self::Unavailable { .. } => ErrorClass::Unavailable,
+            Self::Throttled { .. } => ErrorClass::Throttled,
             Self::Timeout { .. } => ErrorClass::Timeout,
             Self::Cancelled { .. } => ErrorClass::Cancelled,
             Self::Tree(error) => error.class(),
@@ -248,7 +259,9 @@ impl Classified for SourceError {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Unavailable { retry_after, .. } => *retry_after,
+            Self::Unavailable { retry_after, .. } | Self::Throttled { retry_after, .. } => {
+                *retry_after
+            }
             _ => None,
         }
     }

@@ -1,0 +1,215 @@
+//! How a repository is reached: who asks, with which key, through which proxy, trusting whom.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{error::GitError, url::GitUrl};
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+/// How one repository is reached. The default asks anonymously and trusts the platform's certificate authorities.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Access {
+    /// Who asks, over HTTP.
+    pub authorization: Option<Authorization>,
+    /// Whom to trust, over HTTPS.
+    pub tls: Tls,
+    /// The proxy to go through, over HTTP.
+    pub proxy: Option<Proxy>,
+    /// Who asks, over ssh.
+    pub ssh: Option<SshIdentity>,
+}
+
+impl Access {
+    /// Asks with user name and password (or token).
+    pub fn basic(user: impl Into<String>, password: impl Into<String>) -> Self {
+        Self {
+            authorization: Some(Authorization::Basic {
+                user: user.into(),
+                password: Secret::new(password),
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// Asks with a bearer token.
+    pub fn bearer(token: impl Into<String>) -> Self {
+        Self {
+            authorization: Some(Authorization::Bearer(Secret::new(token))),
+            ..Self::default()
+        }
+    }
+
+    /// Asks over ssh with this identity.
+    #[must_use]
+    pub fn ssh(identity: SshIdentity) -> Self {
+        Self {
+            ssh: Some(identity),
+            ..Self::default()
+        }
+    }
+
+    /// Sets whom to trust.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Sets the proxy.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+}
+
+/// Who asks, over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Authorization {
+    /// User name and password or token.
+    Basic {
+        /// User name.
+        user: String,
+        /// Password or token.
+        password: Secret,
+    },
+    /// A bearer token.
+    Bearer(Secret),
+}
+
+/// Whom to trust, over HTTPS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tls {
+    /// Certificate authorities to trust beside the platform's, as PEM.
+    pub authorities: Option<String>,
+    /// A client certificate with its key.
+    pub client: Option<ClientCertificate>,
+    /// Takes any certificate. Whoever stands between can then read and change everything.
+    pub insecure: bool,
+}
+
+/// A client certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Certificate chain, as PEM.
+    pub certificate: String,
+    /// Private key, as PEM.
+    pub key: Secret,
+}
+
+/// A proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Its URL, `http://` or `https://`.
+    pub url: String,
+    /// User name and password.
+    pub login: Option<(String, Secret)>,
+    /// Hosts that are reached without it, separated by commas, as in `NO_PROXY`.
+    pub except: Option<String>,
+}
+
+/// Who asks, over ssh, and which host keys are right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshIdentity {
+    /// The private key, in OpenSSH or PEM format, without passphrase.
+    pub key: Secret,
+    /// The content of a `known_hosts` file; a host that is not in it is refused.
+    pub known_hosts: Option<String>,
+    /// Takes any host key. Whoever stands between can then read and change everything.
+    pub insecure: bool,
+}
+
+/// Knows how each repository is reached.
+#[async_trait]
+pub trait Credentials: Send + Sync {
+    /// How `url` is reached.
+    async fn access(&self, url: &GitUrl) -> Result<Access, GitError>;
+}
+
+#[async_trait]
+impl<T: Credentials + ?Sized> Credentials for Arc<T> {
+    async fn access(&self, url: &GitUrl) -> Result<Access, GitError> {
+        (**self).access(url).await
+    }
+}
+
+/// Reaches everything anonymously.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Anonymous;
+
+#[async_trait]
+impl Credentials for Anonymous {
+    async fn access(&self, _: &GitUrl) -> Result<Access, GitError> {
+        Ok(Access::default())
+    }
+}
+
+/// Access by URL prefix: the longest prefix that ends at a path boundary wins.
+#[derive(Debug, Clone, Default)]
+pub struct ByPrefix {
+    entries: Vec<(String, Access)>,
+}
+
+impl ByPrefix {
+    /// Knows nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reaches repositories whose URL begins with `prefix` in this way.
+    #[must_use]
+    pub fn with(mut self, prefix: &str, access: Access) -> Self {
+        self.entries.push((crate::url::normalize(prefix), access));
+        self
+    }
+}
+
+#[async_trait]
+impl Credentials for ByPrefix {
+    async fn access(&self, url: &GitUrl) -> Result<Access, GitError> {
+        let url = url.normalized();
+        Ok(self
+            .entries
+            .iter()
+            .filter(|(prefix, _)| {
+                url.strip_prefix(prefix.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+            .max_by_key(|(prefix, _)| prefix.len())
+            .map(|(_, access)| access.clone())
+            .unwrap_or_default())
+    }
+}

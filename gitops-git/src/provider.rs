@@ -1,0 +1,259 @@
+//! Opens repositories by URL.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use gitops_core::{
+    clock::Clock,
+    source::{Source, SourceError, SourceProvider, SourceRef},
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    blocking,
+    credentials::{Anonymous, Credentials},
+    error::GitError,
+    options::{Limits, Timeouts},
+    remote::{Dialer, RemoteRepository, http::Clients},
+    source::GitSource,
+    store::LocalRepository,
+    url::{GitUrl, UrlMap},
+};
+
+/// Opens Git repositories. Cloning it is cheap and shares everything.
+#[derive(Clone)]
+pub struct GitProvider {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    cache: PathBuf,
+    map: UrlMap,
+    local: LocalAccess,
+    refresh: Duration,
+    dialer: Arc<Dialer>,
+    open: Mutex<HashMap<String, GitSource>>,
+}
+
+/// Which repositories of this machine may be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum LocalAccess {
+    /// All that the process can read. Right for a command; wrong for a service, whose users could
+    /// name any path.
+    #[default]
+    Any,
+    /// Only those that the URL map names.
+    Mapped,
+}
+
+/// Builds a [`GitProvider`].
+pub struct GitProviderBuilder {
+    cache: PathBuf,
+    map: UrlMap,
+    local: LocalAccess,
+    refresh: Duration,
+    credentials: Arc<dyn Credentials>,
+    timeouts: Timeouts,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+}
+
+impl GitProviderBuilder {
+    /// Redirects repository URLs.
+    #[must_use]
+    pub fn map(mut self, map: UrlMap) -> Self {
+        self.map = map;
+        self
+    }
+
+    /// Sets which repositories of this machine may be opened. Default: any.
+    #[must_use]
+    pub fn local_access(mut self, local: LocalAccess) -> Self {
+        self.local = local;
+        self
+    }
+
+    /// How long the references of a remote repository, once listed, are taken as current. A
+    /// controller sets its polling interval, so that each remote is asked once per round. Default: 5 s.
+    #[must_use]
+    pub fn refresh_interval(mut self, interval: Duration) -> Self {
+        self.refresh = interval;
+        self
+    }
+
+    /// Who knows how repositories are reached. Default: anonymously.
+    #[must_use]
+    pub fn credentials(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.credentials = Arc::new(credentials);
+        self
+    }
+
+    /// How long servers may take.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// How much is read.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The provider. Nothing is opened or written yet.
+    #[must_use]
+    pub fn build(self) -> GitProvider {
+        GitProvider {
+            shared: Arc::new(Shared {
+                cache: self.cache,
+                map: self.map,
+                local: self.local,
+                refresh: self.refresh,
+                dialer: Arc::new(Dialer {
+                    clients: Clients::default(),
+                    credentials: self.credentials,
+                    timeouts: self.timeouts,
+                    limits: self.limits,
+                    clock: self.clock,
+                }),
+                open: Mutex::default(),
+            }),
+        }
+    }
+}
+
+impl GitProvider {
+    /// A provider that keeps what it fetches under `cache`, a directory that it creates when needed.
+    pub fn builder(cache: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> GitProviderBuilder {
+        GitProviderBuilder {
+            cache: cache.into(),
+            map: UrlMap::new(),
+            local: LocalAccess::default(),
+            refresh: Duration::from_secs(5),
+            credentials: Arc::new(Anonymous),
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            clock,
+        }
+    }
+
+    /// Opens the repository at `url`. All spellings of one URL share one source.
+    ///
+    /// A repository of this machine is looked at at once; of a remote one nothing is asked yet.
+    pub async fn open_url(&self, url: &str) -> Result<GitSource, GitError> {
+        let asked = GitUrl::parse(url)?;
+        let mapped = self.shared.map.get(url);
+        let target = match mapped {
+            Some(target) => GitUrl::parse(target)?,
+            None => asked.clone(),
+        };
+        let key = format!("{} {}", asked.normalized(), target);
+        if let Some(source) = self.known(&key) {
+            return Ok(source);
+        }
+        let limits = self.shared.dialer.limits.clone();
+        let source = match target.local_path() {
+            Some(path) => {
+                if mapped.is_none() && self.shared.local == LocalAccess::Mapped {
+                    return Err(GitError::InvalidUrl {
+                        url: asked.to_string(),
+                        reason: "repositories of this machine are not opened here".to_owned(),
+                    });
+                }
+                let path = path.to_owned();
+                let shown = asked.to_string();
+                let repository = blocking(&asked.to_string(), move || {
+                    LocalRepository::open(&path, &shown)
+                })
+                .await?;
+                GitSource::local(asked, repository, limits)
+            }
+            None => {
+                let directory = self.shared.cache.join(directory_name(&target));
+                let repository = RemoteRepository::new(
+                    self.shared.dialer.clone(),
+                    target,
+                    asked.to_string(),
+                    directory,
+                    self.shared.refresh,
+                );
+                GitSource::remote(asked, repository, limits)
+            }
+        };
+        let mut open = self
+            .shared
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(open.entry(key).or_insert(source).clone())
+    }
+
+    /// Makes the next look at `url` ask the server, as after a webhook.
+    pub async fn invalidate(&self, url: &str) {
+        let prefix = format!("{} ", crate::url::normalize(url));
+        let sources: Vec<GitSource> = self
+            .shared
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .filter(|(key, _)| key.starts_with(&prefix))
+            .map(|(_, source)| source.clone())
+            .collect();
+        for source in sources {
+            source.invalidate().await;
+        }
+    }
+
+    fn known(&self, key: &str) -> Option<GitSource> {
+        self.shared
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
+    }
+}
+
+/// A directory name that people recognise and that no two URLs share.
+fn directory_name(url: &GitUrl) -> String {
+    use std::fmt::Write as _;
+    let normalized = url.normalized();
+    let name: String = normalized
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .filter(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_'))
+        .take(40)
+        .collect();
+    let mut text = format!("{name}-");
+    for byte in &Sha256::digest(url.to_string().as_bytes())[..10] {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[async_trait]
+impl SourceProvider for GitProvider {
+    async fn open(&self, source: &SourceRef) -> Result<Arc<dyn Source>, SourceError> {
+        if let Some(chart) = &source.chart {
+            return Err(GitError::Unsupported {
+                url: crate::url::redact(&source.url),
+                reason: format!(
+                    "`{chart}` is a chart of a chart repository, not of a Git repository"
+                ),
+            }
+            .into());
+        }
+        Ok(Arc::new(self.open_url(&source.url).await?))
+    }
+}

@@ -1,0 +1,217 @@
+//! One repository as a [`Source`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use gitops_core::source::{FileTree, Revision, RevisionSpec, Source, SourceError};
+use gix::ObjectId;
+
+use crate::{
+    blocking,
+    error::GitError,
+    options::Limits,
+    remote::{References, RemoteRepository},
+    resolve::{Meaning, full_commit, meaning},
+    store::LocalRepository,
+    tree::GitTree,
+    url::GitUrl,
+};
+
+/// Trees kept for the next caller.
+const KEPT_TREES: usize = 4;
+
+/// One Git repository: a local one is read in place, of a remote one just the commits asked for are fetched.
+#[derive(Clone)]
+pub struct GitSource {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    url: GitUrl,
+    shown: String,
+    limits: Limits,
+    place: Place,
+    trees: Mutex<Trees>,
+}
+
+enum Place {
+    Local(LocalRepository),
+    Remote(RemoteRepository),
+}
+
+#[derive(Default)]
+struct Trees {
+    /// The most recently used last.
+    kept: Vec<GitTree>,
+}
+
+impl GitSource {
+    pub(crate) fn local(url: GitUrl, repository: LocalRepository, limits: Limits) -> Self {
+        Self::of(url, Place::Local(repository), limits)
+    }
+
+    pub(crate) fn remote(url: GitUrl, repository: RemoteRepository, limits: Limits) -> Self {
+        Self::of(url, Place::Remote(repository), limits)
+    }
+
+    fn of(url: GitUrl, place: Place, limits: Limits) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                shown: url.to_string(),
+                url,
+                limits,
+                place,
+                trees: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The URL, as the user wrote it.
+    #[must_use]
+    pub fn url(&self) -> &GitUrl {
+        &self.shared.url
+    }
+
+    /// Makes the next [`GitSource::resolve`] ask the server, as after a webhook.
+    pub async fn invalidate(&self) {
+        if let Place::Remote(repository) = &self.shared.place {
+            repository.invalidate().await;
+        }
+    }
+
+    /// Finds the commit that `spec` means now.
+    pub async fn resolve(&self, spec: &RevisionSpec) -> Result<Revision, GitError> {
+        let text = spec.0.trim();
+        if let Some(commit) = full_commit(text) {
+            return Ok(Revision::new(commit.to_string()));
+        }
+        let references = self.references(None).await?;
+        let mut found = meaning(text, &references);
+        if found == Meaning::Unknown
+            && let Some(name) = unlisted(text)
+        {
+            let references = self.references(Some(&name)).await?;
+            found = meaning(text, &references);
+        }
+        match found {
+            Meaning::Found(revision) => Ok(revision),
+            Meaning::Unknown => Err(self.unknown(spec)),
+            Meaning::Abbreviated(prefix) => self
+                .expand(&prefix)
+                .await?
+                .map(|commit| Revision::new(commit.to_string()))
+                .ok_or_else(|| self.unknown(spec)),
+        }
+    }
+
+    /// The files of a commit; fetches it where it is not there yet.
+    pub async fn tree(&self, revision: &Revision) -> Result<GitTree, GitError> {
+        let Some(commit) = full_commit(&revision.id) else {
+            return Err(GitError::UnknownRevision {
+                url: self.shared.shown.clone(),
+                revision: revision.id.clone(),
+            });
+        };
+        if let Some(tree) = self.kept(&commit) {
+            return Ok(tree);
+        }
+        let objects = match &self.shared.place {
+            Place::Local(repository) => {
+                let repository = repository.clone();
+                blocking(&self.shared.shown, move || repository.objects()).await?
+            }
+            Place::Remote(repository) => repository.objects_with(commit).await?,
+        };
+        let root = {
+            let objects = objects.clone();
+            blocking(&self.shared.shown, move || objects.tree_of(&commit)).await?
+        };
+        let Some(root) = root else {
+            return Err(GitError::UnknownRevision {
+                url: self.shared.shown.clone(),
+                revision: revision.id.clone(),
+            });
+        };
+        let tree = GitTree::new(objects, self.shared.limits.clone(), commit, root);
+        self.keep(&tree);
+        Ok(tree)
+    }
+
+    async fn references(&self, extra: Option<&str>) -> Result<Arc<References>, GitError> {
+        match &self.shared.place {
+            Place::Local(repository) => {
+                let repository = repository.clone();
+                let limits = self.shared.limits.clone();
+                blocking(&self.shared.shown, move || {
+                    repository.references(&limits).map(Arc::new)
+                })
+                .await
+            }
+            Place::Remote(repository) => repository.references(extra).await,
+        }
+    }
+
+    async fn expand(&self, prefix: &str) -> Result<Option<ObjectId>, GitError> {
+        match &self.shared.place {
+            Place::Local(repository) => {
+                let repository = repository.clone();
+                let prefix = prefix.to_owned();
+                blocking(&self.shared.shown, move || repository.expand(&prefix)).await
+            }
+            Place::Remote(repository) => repository.expand(prefix).await,
+        }
+    }
+
+    fn kept(&self, commit: &ObjectId) -> Option<GitTree> {
+        let mut trees = self
+            .shared
+            .trees
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let at = trees.kept.iter().position(|tree| tree.is(commit))?;
+        let tree = trees.kept.remove(at);
+        trees.kept.push(tree.clone());
+        Some(tree)
+    }
+
+    fn keep(&self, tree: &GitTree) {
+        let mut trees = self
+            .shared
+            .trees
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if trees.kept.len() >= KEPT_TREES {
+            trees.kept.remove(0);
+        }
+        trees.kept.push(tree.clone());
+    }
+
+    fn unknown(&self, spec: &RevisionSpec) -> GitError {
+        GitError::UnknownRevision {
+            url: self.shared.shown.clone(),
+            revision: spec.to_string(),
+        }
+    }
+}
+
+/// The full name that a name outside branches and tags would have.
+fn unlisted(spec: &str) -> Option<String> {
+    let usable = !spec.is_empty() && !spec.contains(char::is_whitespace);
+    match spec.strip_prefix("refs/") {
+        Some(rest) if rest.starts_with("heads/") || rest.starts_with("tags/") => None,
+        Some(_) => usable.then(|| spec.to_owned()),
+        // Short names of such references have a `/` (`pull/1/head`).
+        None => (usable && spec.contains('/')).then(|| format!("refs/{spec}")),
+    }
+}
+
+#[async_trait]
+impl Source for GitSource {
+    async fn resolve(&self, spec: &RevisionSpec) -> Result<Revision, SourceError> {
+        Ok(self.resolve(spec).await?)
+    }
+
+    async fn tree(&self, revision: &Revision) -> Result<Arc<dyn FileTree>, SourceError> {
+        Ok(Arc::new(self.tree(revision).await?))
+    }
+}

@@ -1,0 +1,583 @@
+//! The files of one commit, read from the object database without a checkout.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use gitops_core::source::{ContentId, Entry, EntryKind, FileTree, TreeError, clean_path};
+use gitops_core::{Classified, ErrorClass};
+use gix::ObjectId;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    error::GitError,
+    options::Limits,
+    store::{Kind, Objects},
+};
+
+/// What an LFS pointer file begins with.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
+/// LFS pointers are smaller than this.
+const LFS_POINTER_SIZE: u64 = 1024;
+/// A symlink's target is not longer than this.
+const SYMLINK_SIZE: u64 = 4096;
+/// Bytes that one entry of a tree object takes at least, with a generous name.
+const ENTRY_SIZE: u64 = 512;
+
+/// The files of one commit.
+///
+/// * Symlinks are followed while they stay inside the tree; one that leads outside, into a circle or
+///   nowhere is listed as a file and is an error ([`TreeError::Symlink`]) when it is read.
+/// * A file that is a Git LFS pointer is an error ([`TreeError::LfsPointer`]) when it is read.
+/// * A submodule is an empty directory, as in a checkout that did not initialise it; see
+///   [`GitTree::submodules`].
+/// * Attributes (line ends, `export-ignore`, filters) are not applied: content is what is stored.
+/// * An entry that no checkout would accept (`..`, `.git`, a name with `/`) makes its directory an
+///   error ([`TreeError::Corrupt`]).
+#[derive(Clone)]
+pub struct GitTree {
+    shared: Arc<Shared>,
+    root: ObjectId,
+    commit: ObjectId,
+}
+
+struct Shared {
+    objects: Arc<Objects>,
+    limits: Limits,
+    directories: Mutex<HashMap<ObjectId, Arc<Directory>>>,
+    linked: Mutex<HashMap<ObjectId, bool>>,
+}
+
+/// A parsed tree object, sorted by name.
+struct Directory {
+    entries: Vec<RawEntry>,
+}
+
+#[derive(Clone)]
+struct RawEntry {
+    name: String,
+    mode: Mode,
+    id: ObjectId,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    File,
+    Directory,
+    Symlink,
+    Submodule,
+}
+
+/// A submodule that a tree names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Submodule {
+    /// Where it is mounted.
+    pub path: String,
+    /// Its URL as `.gitmodules` writes it, possibly relative to the repository's; `None` where that file does not name it.
+    pub url: Option<String>,
+    /// The commit it is pinned to; `None` where the tree holds nothing at its path.
+    pub commit: Option<String>,
+}
+
+/// Where a path leads once all symlinks on it are followed.
+enum Found {
+    File { id: ObjectId, path: String },
+    Directory { id: ObjectId, path: String },
+    Submodule,
+    Nothing,
+}
+
+impl GitTree {
+    pub(crate) fn new(
+        objects: Arc<Objects>,
+        limits: Limits,
+        commit: ObjectId,
+        root: ObjectId,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                objects,
+                limits,
+                directories: Mutex::default(),
+                linked: Mutex::default(),
+            }),
+            root,
+            commit,
+        }
+    }
+
+    /// The commit, in hex.
+    #[must_use]
+    pub fn commit(&self) -> String {
+        self.commit.to_string()
+    }
+
+    pub(crate) fn is(&self, commit: &ObjectId) -> bool {
+        self.commit == *commit
+    }
+
+    pub(crate) fn root(&self) -> ObjectId {
+        self.root
+    }
+
+    pub(crate) fn objects(&self) -> &Arc<Objects> {
+        &self.shared.objects
+    }
+
+    /// The submodules, in order of their paths: every commit entry of the tree that `.gitmodules`
+    /// names, and every name there that the tree has nothing for.
+    pub fn submodules(&self) -> Result<Vec<Submodule>, TreeError> {
+        let Some(text) = self.read(".gitmodules")? else {
+            return Ok(Vec::new());
+        };
+        let corrupt = |reason: String| TreeError::Corrupt {
+            path: ".gitmodules".to_owned(),
+            reason,
+        };
+        let config = gix::config::File::try_from(
+            std::str::from_utf8(&text).map_err(|error| corrupt(error.to_string()))?,
+        )
+        .map_err(|error| corrupt(error.to_string()))?;
+        let mut submodules = Vec::new();
+        for section in config.sections_by_name("submodule").into_iter().flatten() {
+            let value = |key: &str| section.value(key).map(|value| value.to_string());
+            let Some(path) = value("path").and_then(|path| clean_path(&path).ok()) else {
+                continue;
+            };
+            let entry = self.shared.raw_entry(&self.root, &path)?;
+            submodules.push(Submodule {
+                url: value("url"),
+                commit: entry
+                    .filter(|entry| entry.mode == Mode::Submodule)
+                    .map(|entry| entry.id.to_string()),
+                path,
+            });
+        }
+        submodules.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(submodules)
+    }
+
+    fn find(&self, path: &str) -> Result<Found, TreeError> {
+        let clean = clean_path(path)?;
+        self.shared.check_length(&clean)?;
+        Walk {
+            tree: &self.shared,
+            root: self.root,
+            asked: &clean,
+            links: 0,
+            entered: Vec::new(),
+        }
+        .run(&clean)
+    }
+}
+
+impl FileTree for GitTree {
+    fn read(&self, path: &str) -> Result<Option<Bytes>, TreeError> {
+        match self.find(path)? {
+            Found::File { id, .. } => self.shared.blob(&id, path).map(Some),
+            Found::Directory { .. } | Found::Submodule | Found::Nothing => Ok(None),
+        }
+    }
+
+    fn list(&self, dir: &str) -> Result<Vec<Entry>, TreeError> {
+        let Found::Directory { id, path } = self.find(dir)? else {
+            return Ok(Vec::new());
+        };
+        let directory = self.shared.directory(&id, &path)?;
+        directory
+            .entries
+            .iter()
+            .map(|entry| {
+                let kind = match entry.mode {
+                    Mode::File => EntryKind::File,
+                    Mode::Directory | Mode::Submodule => EntryKind::Directory,
+                    Mode::Symlink => match self.find(&join(dir.trim_matches('/'), &entry.name)) {
+                        Ok(Found::Directory { .. } | Found::Submodule) => EntryKind::Directory,
+                        Ok(Found::File { .. } | Found::Nothing)
+                        | Err(TreeError::Symlink { .. }) => EntryKind::File,
+                        Err(error) => return Err(error),
+                    },
+                };
+                Ok(Entry {
+                    name: entry.name.clone(),
+                    kind,
+                })
+            })
+            .collect()
+    }
+
+    fn id(&self, path: &str) -> Result<Option<ContentId>, TreeError> {
+        Ok(match self.find(path)? {
+            Found::File { id, .. } => Some(ContentId(format!("git:{id}"))),
+            Found::Directory { id, path: place } => {
+                if self.shared.has_links(&id, &place)? {
+                    Some(self.linked_id(path)?)
+                } else {
+                    Some(ContentId(format!("git:{id}")))
+                }
+            }
+            Found::Submodule | Found::Nothing => None,
+        })
+    }
+}
+
+impl GitTree {
+    /// The id of a directory with symlinks below it: what they lead to counts, not where they point.
+    fn linked_id(&self, dir: &str) -> Result<ContentId, TreeError> {
+        let dir = clean_path(dir)?;
+        let mut hash = Sha256::new();
+        for entry in self.list(&dir)? {
+            let path = join(&dir, &entry.name);
+            let id = match self.id(&path) {
+                Ok(id) => id.map_or_else(String::new, |id| id.0),
+                Err(TreeError::Symlink { reason, .. }) => reason,
+                Err(error) => return Err(error),
+            };
+            for part in [entry.name.as_bytes(), id.as_bytes()] {
+                hash.update((part.len() as u64).to_le_bytes());
+                hash.update(part);
+            }
+        }
+        Ok(ContentId::of(&hash.finalize()))
+    }
+}
+
+/// One lookup.
+struct Walk<'a> {
+    tree: &'a Shared,
+    root: ObjectId,
+    asked: &'a str,
+    links: usize,
+    /// Physical paths of the directories that this path went through.
+    entered: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn run(mut self, path: &str) -> Result<Found, TreeError> {
+        // Components still to walk, the next one last.
+        let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+        if path.is_empty() {
+            todo.clear();
+        }
+        // Physical place of the directory reached.
+        let mut place = String::new();
+        let mut id = self.root;
+        let mut last_link: Option<(String, String)> = None;
+        self.entered.push(String::new());
+        while let Some(name) = todo.pop() {
+            let directory = self.tree.directory(&id, &place)?;
+            let Some(entry) = directory.get(&name) else {
+                return match last_link {
+                    Some((link, target)) => {
+                        Err(self.symlink(&link, &format!("its target `{target}` does not exist")))
+                    }
+                    None => Ok(Found::Nothing),
+                };
+            };
+            match entry.mode {
+                Mode::Directory => {
+                    place = join(&place, &name);
+                    id = entry.id;
+                    self.entered.push(place.clone());
+                    if todo.is_empty() {
+                        return Ok(Found::Directory { id, path: place });
+                    }
+                }
+                Mode::Submodule => {
+                    return Ok(if todo.is_empty() {
+                        Found::Submodule
+                    } else {
+                        Found::Nothing
+                    });
+                }
+                Mode::File if todo.is_empty() => {
+                    return Ok(Found::File {
+                        id: entry.id,
+                        path: join(&place, &name),
+                    });
+                }
+                Mode::File => return Ok(Found::Nothing),
+                Mode::Symlink => {
+                    let link = join(&place, &name);
+                    self.links += 1;
+                    if self.links > self.tree.limits.symlinks {
+                        return Err(self.symlink(
+                            &link,
+                            &format!(
+                                "more than {} symlinks on one path",
+                                self.tree.limits.symlinks
+                            ),
+                        ));
+                    }
+                    let target = self.tree.link_target(&entry.id, &link)?;
+                    let physical = self.resolve_link(&place, &link, &target)?;
+                    // A way through an ancestor is fine; ending there would let a walk go round for ever.
+                    if todo.is_empty() && self.entered.contains(&physical) {
+                        return Err(self.symlink(
+                            &link,
+                            &format!("its target `{target}` leads back to where it came from"),
+                        ));
+                    }
+                    for part in physical.split('/').rev().filter(|part| !part.is_empty()) {
+                        todo.push(part.to_owned());
+                    }
+                    last_link = Some((link, target));
+                    place = String::new();
+                    id = self.root;
+                }
+            }
+        }
+        Ok(Found::Directory { id, path: place })
+    }
+
+    /// The place that a link names, without following links on the way there.
+    fn resolve_link(&self, place: &str, link: &str, target: &str) -> Result<String, TreeError> {
+        if target.starts_with('/') {
+            return Err(self.symlink(link, &format!("its target `{target}` is outside the tree")));
+        }
+        if target.is_empty() {
+            return Err(self.symlink(link, "it has no target"));
+        }
+        clean_path(&join(place, target))
+            .map_err(|_| self.symlink(link, &format!("its target `{target}` is outside the tree")))
+    }
+
+    fn symlink(&self, link: &str, reason: &str) -> TreeError {
+        let reason = if link == self.asked {
+            reason.to_owned()
+        } else {
+            format!("{reason} (through the symlink `{link}`)")
+        };
+        TreeError::Symlink {
+            path: self.asked.to_owned(),
+            reason,
+        }
+    }
+}
+
+impl Shared {
+    fn check_length(&self, path: &str) -> Result<(), TreeError> {
+        if path.len() > self.limits.path_length {
+            return Err(TreeError::LimitExceeded {
+                path: format!("{}…", path.chars().take(64).collect::<String>()),
+                limit: "path length",
+                allowed: self.limits.path_length as u64,
+            });
+        }
+        Ok(())
+    }
+
+    /// The entry at a path, without following links.
+    fn raw_entry(&self, root: &ObjectId, path: &str) -> Result<Option<RawEntry>, TreeError> {
+        let mut id = *root;
+        let mut place = String::new();
+        let mut parts = path.split('/').peekable();
+        while let Some(name) = parts.next() {
+            let directory = self.directory(&id, &place)?;
+            let Some(entry) = directory.get(name) else {
+                return Ok(None);
+            };
+            if parts.peek().is_none() {
+                return Ok(Some(entry.clone()));
+            }
+            if entry.mode != Mode::Directory {
+                return Ok(None);
+            }
+            place = join(&place, name);
+            id = entry.id;
+        }
+        Ok(None)
+    }
+
+    fn directory(&self, id: &ObjectId, path: &str) -> Result<Arc<Directory>, TreeError> {
+        let known = lock(&self.directories).get(id).cloned();
+        if let Some(directory) = known {
+            return Ok(directory);
+        }
+        let corrupt = |reason: &str| TreeError::Corrupt {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
+        match self.header(id, path)? {
+            Some((Kind::Tree, size)) => {
+                if size > self.limits.directory_entries as u64 * ENTRY_SIZE {
+                    return Err(self.too_many_entries(path));
+                }
+            }
+            Some(_) => return Err(corrupt("it is not a directory")),
+            None => return Err(corrupt("the directory is missing from the object database")),
+        }
+        let data = self.object(id, path)?;
+        let mut entries = Vec::new();
+        for entry in gix::objs::TreeRefIter::from_bytes(&data, gix::hash::Kind::Sha1) {
+            let entry = entry.map_err(|_| corrupt("the directory cannot be parsed"))?;
+            if entries.len() >= self.limits.directory_entries {
+                return Err(self.too_many_entries(path));
+            }
+            let name = String::from_utf8_lossy(entry.filename).into_owned();
+            if !is_usable_name(&name) {
+                return Err(corrupt(&format!(
+                    "it has an entry with the forbidden name `{name}`"
+                )));
+            }
+            let mode = match entry.mode.kind() {
+                gix::objs::tree::EntryKind::Tree => Mode::Directory,
+                gix::objs::tree::EntryKind::Link => Mode::Symlink,
+                gix::objs::tree::EntryKind::Commit => Mode::Submodule,
+                gix::objs::tree::EntryKind::Blob | gix::objs::tree::EntryKind::BlobExecutable => {
+                    Mode::File
+                }
+            };
+            entries.push(RawEntry {
+                name,
+                mode,
+                id: entry.oid.to_owned(),
+            });
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(pair) = entries.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(corrupt(&format!("it has two entries `{}`", pair[0].name)));
+        }
+        let directory = Arc::new(Directory { entries });
+        lock(&self.directories).insert(*id, directory.clone());
+        Ok(directory)
+    }
+
+    fn too_many_entries(&self, path: &str) -> TreeError {
+        TreeError::LimitExceeded {
+            path: path.to_owned(),
+            limit: "directory entries",
+            allowed: self.limits.directory_entries as u64,
+        }
+    }
+
+    fn blob(&self, id: &ObjectId, path: &str) -> Result<Bytes, TreeError> {
+        match self.header(id, path)? {
+            Some((Kind::Blob, size)) if size > self.limits.file_size => {
+                Err(TreeError::LimitExceeded {
+                    path: path.to_owned(),
+                    limit: "file size in bytes",
+                    allowed: self.limits.file_size,
+                })
+            }
+            Some((Kind::Blob, size)) => {
+                let data = self.object(id, path)?;
+                if size < LFS_POINTER_SIZE && data.starts_with(LFS_POINTER) {
+                    return Err(TreeError::LfsPointer {
+                        path: path.to_owned(),
+                    });
+                }
+                Ok(Bytes::from(data))
+            }
+            Some(_) => Err(TreeError::Corrupt {
+                path: path.to_owned(),
+                reason: "it is not a file".to_owned(),
+            }),
+            None => Err(TreeError::Corrupt {
+                path: path.to_owned(),
+                reason: "the file is missing from the object database".to_owned(),
+            }),
+        }
+    }
+
+    fn link_target(&self, id: &ObjectId, path: &str) -> Result<String, TreeError> {
+        let unusable = |reason: &str| TreeError::Symlink {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
+        match self.header(id, path)? {
+            Some((Kind::Blob, size)) if size <= SYMLINK_SIZE => {
+                String::from_utf8(self.object(id, path)?)
+                    .map_err(|_| unusable("its target is not valid UTF-8"))
+            }
+            Some(_) => Err(unusable("its target is too long")),
+            None => Err(unusable("its target is missing from the object database")),
+        }
+    }
+
+    /// Whether there is a symlink anywhere below a directory.
+    fn has_links(&self, id: &ObjectId, path: &str) -> Result<bool, TreeError> {
+        if let Some(known) = lock(&self.linked).get(id) {
+            return Ok(*known);
+        }
+        self.check_length(path)?;
+        let directory = self.directory(id, path)?;
+        let mut linked = directory
+            .entries
+            .iter()
+            .any(|entry| entry.mode == Mode::Symlink);
+        for entry in &directory.entries {
+            if linked {
+                break;
+            }
+            if entry.mode == Mode::Directory {
+                linked = self.has_links(&entry.id, &join(path, &entry.name))?;
+            }
+        }
+        lock(&self.linked).insert(*id, linked);
+        Ok(linked)
+    }
+
+    fn header(&self, id: &ObjectId, path: &str) -> Result<Option<(Kind, u64)>, TreeError> {
+        self.objects.header(id).map_err(|error| other(path, error))
+    }
+
+    fn object(&self, id: &ObjectId, path: &str) -> Result<Vec<u8>, TreeError> {
+        match self.objects.read(id) {
+            Ok(Some((_, data))) => Ok(data),
+            Ok(None) => Err(TreeError::Corrupt {
+                path: path.to_owned(),
+                reason: "it is missing from the object database".to_owned(),
+            }),
+            Err(error) => Err(other(path, error)),
+        }
+    }
+}
+
+impl Directory {
+    fn get(&self, name: &str) -> Option<&RawEntry> {
+        self.entries
+            .binary_search_by(|entry| entry.name.as_str().cmp(name))
+            .ok()
+            .map(|at| &self.entries[at])
+    }
+}
+
+fn other(path: &str, error: GitError) -> TreeError {
+    match error {
+        GitError::Corrupt { reason, .. } => TreeError::Corrupt {
+            path: path.to_owned(),
+            reason,
+        },
+        error => TreeError::Other {
+            path: path.to_owned(),
+            class: match error.class() {
+                ErrorClass::Internal => ErrorClass::Unavailable,
+                class => class,
+            },
+            source: Box::new(error),
+        },
+    }
+}
+
+/// Names that Git itself refuses to check out.
+fn is_usable_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..")
+        && !name.contains(['/', '\0'])
+        && !name.eq_ignore_ascii_case(".git")
+}
+
+fn join(dir: &str, name: &str) -> String {
+    if dir.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{dir}/{name}")
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,8 @@
+//! Integration tests against real Git: repositories made with the `git` program, served from disk, by
+//! `git http-backend` on loopback, and by `git daemon`.
+#![allow(missing_docs)]
+
+mod http;
+mod local;
+mod server;
+mod world;

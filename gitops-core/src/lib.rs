@@ -21,6 +21,7 @@ pub mod object;
 pub mod pipeline;
 pub mod plan;
 pub mod policy;
+pub mod quantity;
 pub mod render;
 pub mod schema;
 pub mod source;
@@ -31,6 +32,7 @@ pub mod yaml;
 
 pub use async_trait::async_trait;
 pub use error::{Classified, ErrorClass};
+pub use quantity::{Quantity, QuantityError, QuantityFormat};
 pub use object::{
     GroupKind, GroupVersionKind, Manifest, ManifestError, ObjectId, ObjectRef, OwnerReference,
     Scope,

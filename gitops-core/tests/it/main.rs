@@ -3,4 +3,6 @@
 #![allow(clippy::print_stdout, reason = "scores are printed")]
 
 mod corpus;
+mod corpus_quantity;
+mod corpus_rfc;
 mod corpus_yaml;

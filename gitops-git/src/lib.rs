@@ -21,6 +21,7 @@
 //! # Ok(()) }
 //! ```
 
+mod changes;
 pub mod credentials;
 mod error;
 mod options;
@@ -32,9 +33,11 @@ mod store;
 mod tree;
 mod url;
 
+pub use changes::{Change, ChangeKind};
 pub use error::GitError;
 pub use options::{Limits, Timeouts};
 pub use provider::{GitProvider, GitProviderBuilder, LocalAccess};
+pub use resolve::{FluxReference, flux_revision};
 pub use source::GitSource;
 pub use tree::{GitTree, Submodule};
 pub use url::{GitUrl, UrlMap, redact};

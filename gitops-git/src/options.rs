@@ -10,6 +10,8 @@ pub struct Limits {
     pub file_size: u64,
     /// Bytes of a path. Default: 4096.
     pub path_length: usize,
+    /// Directories inside each other. Default: 128.
+    pub depth: usize,
     /// Entries of one directory. Default: 100,000.
     pub directory_entries: usize,
     /// Bytes of a pack as the server sends it. Default: 4 GiB.
@@ -27,6 +29,7 @@ impl Default for Limits {
         Self {
             file_size: 64 << 20,
             path_length: 4096,
+            depth: 128,
             directory_entries: 100_000,
             pack_size: 4 << 30,
             object_size: 1 << 30,

@@ -1,6 +1,10 @@
-//! From what a user writes to a commit: pure rules over a list of references.
+//! From what a user writes to a commit: pure rules over a list of references, one set as Argo CD
+//! has them ([`argocd`]), one as Flux has them ([`flux`]).
 
-use gitops_core::source::Revision;
+use gitops_core::{
+    source::Revision,
+    version::{Constraint, Version},
+};
 use gix::ObjectId;
 
 use crate::remote::{Reference, References};
@@ -19,6 +23,61 @@ pub(crate) enum Meaning {
     Unknown,
 }
 
+/// The reference of a Flux GitRepository (`spec.ref`). Of several fields the last one in this list
+/// counts; none means the branch `master`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct FluxReference {
+    /// A branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// A tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// A range of versions among the tags.
+    #[serde(rename = "semver", skip_serializing_if = "Option::is_none")]
+    pub semver: Option<String>,
+    /// A full reference name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A full commit id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+impl FluxReference {
+    pub(crate) fn shown(&self) -> String {
+        [
+            &self.commit,
+            &self.name,
+            &self.semver,
+            &self.tag,
+            &self.branch,
+        ]
+        .into_iter()
+        .flatten()
+        .find(|text| !text.is_empty())
+        .cloned()
+        .unwrap_or_else(|| "master".to_owned())
+    }
+}
+
+/// A revision as Flux writes it: `main@sha1:<commit>`, `v1.0.0@sha1:<commit>`,
+/// `refs/pull/1/head@sha1:<commit>`, or `sha1:<commit>` where no reference was named.
+#[must_use]
+pub fn flux_revision(revision: &Revision) -> String {
+    match &revision.reference {
+        None => format!("sha1:{}", revision.id),
+        Some(name) => {
+            let name = name
+                .strip_prefix("refs/heads/")
+                .or_else(|| name.strip_prefix("refs/tags/"))
+                .unwrap_or(name);
+            format!("{name}@sha1:{}", revision.id)
+        }
+    }
+}
+
 /// A full commit id, which means itself without a look at the repository.
 pub(crate) fn full_commit(spec: &str) -> Option<ObjectId> {
     (spec.len() == 40)
@@ -26,27 +85,88 @@ pub(crate) fn full_commit(spec: &str) -> Option<ObjectId> {
         .flatten()
 }
 
-/// Argo CD's rules for `targetRevision`: HEAD when empty, a full commit as it is, then a version
-/// range over tags, a full or short name (branch before tag), an abbreviated commit.
-pub(crate) fn meaning(spec: &str, references: &References) -> Meaning {
+/// Argo CD's rules for `targetRevision`: HEAD when empty; a full commit as it is; of a version range the
+/// highest tag in it; a full or short name (a branch before a tag); an abbreviated commit.
+///
+/// With `tag_prefix` only tags with that prefix count, the rest of their name is the version, and the
+/// revision must be a version or a range.
+pub(crate) fn argocd(spec: &str, tag_prefix: &str, references: &References) -> Meaning {
     if let Some(commit) = full_commit(spec) {
         return Meaning::Found(Revision::new(commit.to_string()));
     }
     let name = if spec.is_empty() { "HEAD" } else { spec };
-    if let Some(reference) = references.named(name).or_else(|| references.short(name)) {
+    // An exact version is a name like any other.
+    let is_version = Version::parse(name).is_ok();
+    if !is_version && let Ok(range) = Constraint::parse(name) {
+        if let Some(tag) = highest(&range, tag_prefix, references, Version::parse) {
+            return Meaning::Found(revision(tag));
+        }
+    } else if !is_version && !tag_prefix.is_empty() {
+        return Meaning::Unknown;
+    }
+    let name = format!("{tag_prefix}{name}");
+    if let Some(reference) = references.named(&name).or_else(|| references.short(&name)) {
         return Meaning::Found(revision(reference));
     }
-    if name.len() >= ABBREVIATION
-        && name.len() < 40
-        && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    if (ABBREVIATION..40).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
     {
         return Meaning::Abbreviated(name.to_ascii_lowercase());
     }
     Meaning::Unknown
 }
 
+/// Flux's rules for a GitRepository.
+pub(crate) fn flux(reference: &FluxReference, references: &References) -> Meaning {
+    let given = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+    let found = if let Some(commit) = given(&reference.commit) {
+        return match full_commit(&commit) {
+            Some(id) => Meaning::Found(Revision {
+                id: id.to_string(),
+                reference: given(&reference.branch).map(|branch| format!("refs/heads/{branch}")),
+            }),
+            None => Meaning::Unknown,
+        };
+    } else if let Some(name) = given(&reference.name) {
+        references.named(&name)
+    } else if let Some(range) = given(&reference.semver) {
+        Constraint::parse(&range).ok().and_then(|range| {
+            // Flux takes tags of the exact form of semver.org, with or without `v`.
+            highest(&range, "", references, |tag| {
+                Version::parse_strict(tag.strip_prefix('v').unwrap_or(tag))
+            })
+        })
+    } else if let Some(tag) = given(&reference.tag) {
+        references.named(&format!("refs/tags/{tag}"))
+    } else {
+        let branch = given(&reference.branch).unwrap_or_else(|| "master".to_owned());
+        references.named(&format!("refs/heads/{branch}"))
+    };
+    found.map_or(Meaning::Unknown, |reference| {
+        Meaning::Found(revision(reference))
+    })
+}
+
+/// The tag with the highest version in a range; of equal ones the first.
+fn highest<'a, E>(
+    range: &Constraint,
+    prefix: &str,
+    references: &'a References,
+    parse: impl Fn(&str) -> Result<Version, E>,
+) -> Option<&'a Reference> {
+    let mut best: Option<(Version, &Reference)> = None;
+    for (tag, reference) in references.tags() {
+        let Some(version) = tag.strip_prefix(prefix).and_then(|rest| parse(rest).ok()) else {
+            continue;
+        };
+        if range.matches(&version) && best.as_ref().is_none_or(|(known, _)| version > *known) {
+            best = Some((version, reference));
+        }
+    }
+    best.map(|(_, reference)| reference)
+}
+
 /// The commit that a reference names now.
-pub(crate) fn revision(reference: &Reference) -> Revision {
+fn revision(reference: &Reference) -> Revision {
     Revision {
         id: reference.target().to_string(),
         reference: Some(
@@ -55,5 +175,109 @@ pub(crate) fn revision(reference: &Reference) -> Revision {
                 .clone()
                 .unwrap_or_else(|| reference.name.clone()),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references(names: &[&str]) -> References {
+        References::new(
+            names
+                .iter()
+                .enumerate()
+                .map(|(at, name)| Reference {
+                    name: (*name).to_owned(),
+                    object: ObjectId::from_hex(format!("{:040x}", at + 1).as_bytes()).unwrap(),
+                    peeled: None,
+                    symbolic: None,
+                })
+                .collect(),
+        )
+    }
+
+    fn named(meaning: Meaning) -> String {
+        match meaning {
+            Meaning::Found(revision) => revision.reference.unwrap_or(revision.id),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn argo_cd_ranges_and_names() {
+        let refs = references(&[
+            "HEAD",
+            "refs/heads/1.0",
+            "refs/heads/main",
+            "refs/heads/v1.1.0",
+            "refs/tags/app-v2.0.0",
+            "refs/tags/app-v2.1.0",
+            "refs/tags/not-a-version",
+            "refs/tags/v1.0.0",
+            "refs/tags/v1.1.0",
+            "refs/tags/v1.2.0",
+            "refs/tags/v1.3.0-rc.1",
+            "refs/tags/v2.0.0",
+        ]);
+        for (spec, expected) in [
+            ("1.*", "refs/tags/v1.2.0"),
+            ("^1.0.0", "refs/tags/v1.2.0"),
+            ("~1.1", "refs/tags/v1.1.0"),
+            (">=1.0.0-0 <2.0.0", "refs/tags/v1.3.0-rc.1"),
+            ("*", "refs/tags/v2.0.0"),
+            ("", "HEAD"),
+            ("v1.1.0", "refs/heads/v1.1.0"),
+            ("refs/tags/v1.1.0", "refs/tags/v1.1.0"),
+            ("1.0", "refs/heads/1.0"),
+            ("1.1.0", "Unknown"),
+            ("^9", "Unknown"),
+            ("abcdef1", "Abbreviated(\"abcdef1\")"),
+            ("abcdef", "Unknown"),
+        ] {
+            assert_eq!(named(argocd(spec, "", &refs)), expected, "{spec}");
+        }
+        for (spec, expected) in [
+            ("2.*", "refs/tags/app-v2.1.0"),
+            ("v2.0.0", "refs/tags/app-v2.0.0"),
+            ("main", "Unknown"),
+            ("1.*", "Unknown"),
+        ] {
+            assert_eq!(named(argocd(spec, "app-", &refs)), expected, "{spec}");
+        }
+    }
+
+    #[test]
+    fn flux_fields_by_precedence() {
+        let refs = references(&[
+            "refs/heads/main",
+            "refs/heads/master",
+            "refs/pull/1/head",
+            "refs/tags/1.0",
+            "refs/tags/v1.1.0",
+        ]);
+        let parse = |text: &str| -> FluxReference { serde_json::from_str(text).unwrap() };
+        for (text, expected) in [
+            ("{}", "refs/heads/master"),
+            (r#"{"branch":"main"}"#, "refs/heads/main"),
+            (r#"{"branch":"main","tag":"1.0"}"#, "refs/tags/1.0"),
+            (r#"{"tag":"1.0","semver":">=1.0.0"}"#, "refs/tags/v1.1.0"),
+            (r#"{"semver":"<=1.0.0"}"#, "Unknown"),
+            (
+                r#"{"semver":"*","name":"refs/pull/1/head"}"#,
+                "refs/pull/1/head",
+            ),
+            (r#"{"commit":"abc"}"#, "Unknown"),
+        ] {
+            assert_eq!(named(flux(&parse(text), &refs)), expected, "{text}");
+        }
+        let Meaning::Found(revision) = flux(&parse(r#"{"branch":"main"}"#), &refs) else {
+            panic!("found");
+        };
+        assert_eq!(
+            flux_revision(&revision),
+            "main@sha1:0000000000000000000000000000000000000001"
+        );
+        assert_eq!(flux_revision(&Revision::new("ab")), "sha1:ab");
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     error::GitError,
     options::Limits,
     remote::{References, RemoteRepository},
-    resolve::{Meaning, full_commit, meaning},
+    resolve::{self, FluxReference, Meaning, full_commit},
     store::LocalRepository,
     tree::GitTree,
     url::GitUrl,
@@ -79,28 +79,62 @@ impl GitSource {
         }
     }
 
-    /// Finds the commit that `spec` means now.
+    /// Finds the commit that `spec` means now, by Argo CD's rules for `targetRevision`.
     pub async fn resolve(&self, spec: &RevisionSpec) -> Result<Revision, GitError> {
+        self.resolve_tagged(spec, "").await
+    }
+
+    /// As [`GitSource::resolve`], but only tags that begin with `tag_prefix` count, and what follows
+    /// the prefix is their version (Argo CD's `tagPrefix`).
+    pub async fn resolve_tagged(
+        &self,
+        spec: &RevisionSpec,
+        tag_prefix: &str,
+    ) -> Result<Revision, GitError> {
         let text = spec.0.trim();
         if let Some(commit) = full_commit(text) {
             return Ok(Revision::new(commit.to_string()));
         }
-        let references = self.references(None).await?;
-        let mut found = meaning(text, &references);
+        self.find(text, text, |references| {
+            resolve::argocd(text, tag_prefix, references)
+        })
+        .await
+    }
+
+    /// Finds the commit that a Flux GitRepository's `spec.ref` means now.
+    pub async fn resolve_flux(&self, reference: &FluxReference) -> Result<Revision, GitError> {
+        let name = reference.name.as_deref().unwrap_or_default();
+        self.find(&reference.shown(), name, |references| {
+            resolve::flux(reference, references)
+        })
+        .await
+    }
+
+    /// Applies a rule to the references; where it finds nothing, to a list that has `name` as well.
+    async fn find(
+        &self,
+        shown: &str,
+        name: &str,
+        rule: impl Fn(&References) -> Meaning,
+    ) -> Result<Revision, GitError> {
+        let unknown = || GitError::UnknownRevision {
+            url: self.shared.shown.clone(),
+            revision: if shown.is_empty() { "HEAD" } else { shown }.to_owned(),
+        };
+        let mut found = rule(&*self.references(None).await?);
         if found == Meaning::Unknown
-            && let Some(name) = unlisted(text)
+            && let Some(name) = unlisted(name)
         {
-            let references = self.references(Some(&name)).await?;
-            found = meaning(text, &references);
+            found = rule(&*self.references(Some(&name)).await?);
         }
         match found {
             Meaning::Found(revision) => Ok(revision),
-            Meaning::Unknown => Err(self.unknown(spec)),
+            Meaning::Unknown => Err(unknown()),
             Meaning::Abbreviated(prefix) => self
                 .expand(&prefix)
                 .await?
                 .map(|commit| Revision::new(commit.to_string()))
-                .ok_or_else(|| self.unknown(spec)),
+                .ok_or_else(unknown),
         }
     }
 
@@ -184,13 +218,6 @@ impl GitSource {
             trees.kept.remove(0);
         }
         trees.kept.push(tree.clone());
-    }
-
-    fn unknown(&self, spec: &RevisionSpec) -> GitError {
-        GitError::UnknownRevision {
-            url: self.shared.shown.clone(),
-            revision: spec.to_string(),
-        }
     }
 }
 

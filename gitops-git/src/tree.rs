@@ -56,14 +56,14 @@ struct Directory {
 }
 
 #[derive(Clone)]
-struct RawEntry {
-    name: String,
-    mode: Mode,
-    id: ObjectId,
+pub(crate) struct RawEntry {
+    pub(crate) name: String,
+    pub(crate) mode: Mode,
+    pub(crate) id: ObjectId,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
     File,
     Directory,
     Symlink,
@@ -84,7 +84,7 @@ pub struct Submodule {
 
 /// Where a path leads once all symlinks on it are followed.
 enum Found {
-    File { id: ObjectId, path: String },
+    File { id: ObjectId },
     Directory { id: ObjectId, path: String },
     Submodule,
     Nothing,
@@ -121,6 +121,16 @@ impl GitTree {
 
     pub(crate) fn root(&self) -> ObjectId {
         self.root
+    }
+
+    /// The entries of a directory as they are stored, sorted by name.
+    pub(crate) fn raw_entries(
+        &self,
+        id: &ObjectId,
+        path: &str,
+    ) -> Result<Vec<RawEntry>, TreeError> {
+        self.shared.check_length(path)?;
+        Ok(self.shared.directory(id, path)?.entries.clone())
     }
 
     pub(crate) fn objects(&self) -> &Arc<Objects> {
@@ -177,7 +187,7 @@ impl GitTree {
 impl FileTree for GitTree {
     fn read(&self, path: &str) -> Result<Option<Bytes>, TreeError> {
         match self.find(path)? {
-            Found::File { id, .. } => self.shared.blob(&id, path).map(Some),
+            Found::File { id } => self.shared.blob(&id, path).map(Some),
             Found::Directory { .. } | Found::Submodule | Found::Nothing => Ok(None),
         }
     }
@@ -211,7 +221,7 @@ impl FileTree for GitTree {
 
     fn id(&self, path: &str) -> Result<Option<ContentId>, TreeError> {
         Ok(match self.find(path)? {
-            Found::File { id, .. } => Some(ContentId(format!("git:{id}"))),
+            Found::File { id } => Some(ContentId(format!("git:{id}"))),
             Found::Directory { id, path: place } => {
                 if self.shared.has_links(&id, &place)? {
                     Some(self.linked_id(path)?)
@@ -294,10 +304,7 @@ impl Walk<'_> {
                     });
                 }
                 Mode::File if todo.is_empty() => {
-                    return Ok(Found::File {
-                        id: entry.id,
-                        path: join(&place, &name),
-                    });
+                    return Ok(Found::File { id: entry.id });
                 }
                 Mode::File => return Ok(Found::Nothing),
                 Mode::Symlink => {
@@ -365,6 +372,14 @@ impl Shared {
                 path: format!("{}…", path.chars().take(64).collect::<String>()),
                 limit: "path length",
                 allowed: self.limits.path_length as u64,
+            });
+        }
+        // Walks recurse: the depth must stay below what a thread's stack holds.
+        if path.split('/').count() > self.limits.depth {
+            return Err(TreeError::LimitExceeded {
+                path: format!("{}…", path.chars().take(64).collect::<String>()),
+                limit: "directory depth",
+                allowed: self.limits.depth as u64,
             });
         }
         Ok(())
@@ -570,7 +585,7 @@ fn is_usable_name(name: &str) -> bool {
         && !name.eq_ignore_ascii_case(".git")
 }
 
-fn join(dir: &str, name: &str) -> String {
+pub(crate) fn join(dir: &str, name: &str) -> String {
     if dir.is_empty() {
         name.to_owned()
     } else {

@@ -5,4 +5,5 @@
 mod http;
 mod local;
 mod server;
+mod trees;
 mod world;

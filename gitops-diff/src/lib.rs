@@ -2,9 +2,14 @@
 //! schemas ([`schema`]) and the API server's structured merge ([`merge`]), without a cluster.
 
 pub mod fields;
+pub mod ignore;
+pub mod mask;
 pub mod merge;
+pub mod proof;
 pub mod schema;
+pub mod structural;
 
 pub use schema::{
     SchemaSet, bundled_discovery, bundled_schemas, bundled_schemas_of, bundled_versions,
 };
+pub use structural::StructuralDiffer;

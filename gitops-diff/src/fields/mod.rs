@@ -13,8 +13,8 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use element::write_json;
 pub use element::{Path, PathElement, path_text, values_equal};
+pub(crate) use element::{write_json, write_key_object};
 pub use json::FieldsV1Error;
 pub(crate) use managed::older;
 pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagerId, Operation};

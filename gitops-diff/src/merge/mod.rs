@@ -30,6 +30,7 @@ use gitops_core::{
 };
 use serde_json::Value;
 
+pub(crate) use self::typed::{ANY, ListShape, Shape, key_fields, shape};
 pub use self::{
     combine::merge,
     compare::{Comparison, compare},

@@ -1,0 +1,84 @@
+//! Proofs that an apply would change nothing, without asking the API server.
+//!
+//! In: a desired object, the live one with its `managedFields`, the schema. Out: yes, or "not
+//! proven". Two proofs count:
+//!
+//! * [`is_strictly_unchanged`]: the fields that desired states are exactly those of our Apply
+//!   entry, which is of the same API version, and merging desired into live gives live.
+//! * [`Confirmation`]: an apply of the same desired is known to have left the object as it is now.
+//!
+//! Nothing semantic is in here: `1000m` and `1`, absent and empty, `stringData` and `data` are
+//! different, since the API server writes on some of them. What is not proven needs a dry-run,
+//! whose answer [`Confirmation`] remembers.
+
+mod absorb;
+mod fingerprint;
+mod states;
+
+#[cfg(test)]
+mod tests;
+
+use gitops_core::{Manifest, schema::Schema};
+use serde_json::Value;
+
+pub use fingerprint::{Confirmation, Fingerprint, differs_in_content};
+
+use crate::schema::deduced_schema;
+
+/// Whether a server-side apply of `desired` by `manager` is proven to change nothing in `live`.
+#[must_use]
+pub fn is_strictly_unchanged(
+    desired: &Manifest,
+    live: &Manifest,
+    manager: &str,
+    schema: Option<&Schema>,
+) -> bool {
+    let Some(entry) = own_entry(live, manager) else {
+        return false;
+    };
+    if entry.get("apiVersion").and_then(Value::as_str) != Some(desired.api_version())
+        || live.api_version() != desired.api_version()
+    {
+        return false;
+    }
+    let schema = schema.unwrap_or_else(|| deduced_schema());
+    let none = Value::Null;
+    let fields = entry.get("fieldsV1").unwrap_or(&none);
+    states::Comparer::new(schema).object_states(desired.as_map(), fields)
+        && absorbs_object(schema, live, desired)
+}
+
+/// The one Apply entry of a manager for the object itself; `None` where there are several.
+fn own_entry<'a>(live: &'a Manifest, manager: &str) -> Option<&'a Value> {
+    let mut found = None;
+    for entry in live.managed_fields() {
+        let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+        if text("manager") == manager
+            && text("operation") == "Apply"
+            && text("subresource").is_empty()
+        {
+            if found.is_some() || text("fieldsType") != "FieldsV1" {
+                return None;
+            }
+            found = Some(entry);
+        }
+    }
+    found
+}
+
+/// Whether merging desired, without `status`, into live gives live.
+fn absorbs_object(schema: &Schema, live: &Manifest, desired: &Manifest) -> bool {
+    use crate::merge::{Shape, shape};
+    let Shape::Map(root) = shape(schema, schema.root(), &Value::Null) else {
+        return false;
+    };
+    desired.as_map().iter().all(|(name, value)| {
+        name == "status"
+            || absorb::absorbs(
+                schema,
+                root.field(schema, name),
+                live.as_map().get(name),
+                value,
+            )
+    })
+}

@@ -34,6 +34,6 @@ pub use async_trait::async_trait;
 pub use error::{Classified, ErrorClass};
 pub use quantity::{Quantity, QuantityError, QuantityFormat};
 pub use object::{
-    GroupKind, GroupVersionKind, Manifest, ManifestError, ObjectId, ObjectRef, OwnerReference,
-    Scope,
+    ContentHash, GroupKind, GroupVersionKind, IntOrString, Manifest, ManifestError, ObjectId,
+    ObjectRef, OwnerReference, Scope, ValueKind,
 };

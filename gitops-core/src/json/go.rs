@@ -1,6 +1,6 @@
 //! JSON text, byte for byte as Go's encoding/json writes it.
 
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::yaml::go_number;
 
@@ -14,6 +14,13 @@ use crate::yaml::go_number;
 pub fn to_go_string(value: &Value) -> String {
     let mut text = String::new();
     write_value(&mut text, value);
+    text
+}
+
+/// As [`to_go_string`], for the entries of an object.
+pub(crate) fn map_to_go_string(map: &Map<String, Value>) -> String {
+    let mut text = String::new();
+    write_map(&mut text, map);
     text
 }
 
@@ -34,21 +41,23 @@ fn write_value(text: &mut String, value: &Value) {
             }
             text.push(']');
         }
-        Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_unstable_by_key(|(key, _)| *key);
-            text.push('{');
-            for (index, (key, value)) in entries.into_iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                write_string(text, key);
-                text.push(':');
-                write_value(text, value);
-            }
-            text.push('}');
-        }
+        Value::Object(map) => write_map(text, map),
     }
+}
+
+fn write_map(text: &mut String, map: &Map<String, Value>) {
+    let mut entries: Vec<_> = map.iter().collect();
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    text.push('{');
+    for (index, (key, value)) in entries.into_iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        write_string(text, key);
+        text.push(':');
+        write_value(text, value);
+    }
+    text.push('}');
 }
 
 fn write_number(text: &mut String, number: &Number) {

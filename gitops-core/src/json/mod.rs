@@ -5,5 +5,6 @@ mod merge;
 mod pointer;
 
 pub use go::to_go_string;
+pub(crate) use go::map_to_go_string;
 pub use merge::{merge_diff, merge_patch};
 pub use pointer::{Pointer, PointerError};

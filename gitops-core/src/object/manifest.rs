@@ -280,14 +280,11 @@ impl Manifest {
     #[must_use]
     pub fn pointer(&self, pointer: &str) -> Option<&Value> {
         let rest = pointer.strip_prefix('/')?;
-        let (first, rest) = rest.split_once('/').map_or((rest, ""), |(a, b)| (a, b));
-        let first = first.replace("~1", "/").replace("~0", "~");
-        let value = self.object.get(&first)?;
-        if rest.is_empty() {
-            Some(value)
-        } else {
-            value.pointer(&format!("/{rest}"))
-        }
+        let first = rest.split('/').next().unwrap_or_default();
+        let value = self
+            .object
+            .get(&first.replace("~1", "/").replace("~0", "~"))?;
+        value.pointer(&rest[first.len()..])
     }
 
     /// Whether the object is a `v1` Secret.

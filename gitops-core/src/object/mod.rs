@@ -1,8 +1,15 @@
 //! Kubernetes objects as the whole workspace sees them: [`Manifest`] is one object, [`ObjectId`] its
 //! identity across API versions, [`ObjectRef`] its address at one version.
 
+mod hash;
 mod id;
+mod int_or_string;
+mod list;
 mod manifest;
+mod semantic;
 
+pub use hash::ContentHash;
 pub use id::{GroupKind, GroupVersionKind, ObjectId, ObjectRef, Scope};
+pub use int_or_string::IntOrString;
 pub use manifest::{Manifest, ManifestError, OwnerReference};
+pub use semantic::ValueKind;

@@ -3,5 +3,6 @@
 //! * [`hooks`]: when an object is handled: phases, waves, order.
 //! * [`health`]: whether an object does what it is for.
 
+pub mod execute;
 pub mod health;
 pub mod hooks;

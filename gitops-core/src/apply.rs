@@ -1,6 +1,12 @@
 //! Planning and executing.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -77,6 +83,10 @@ pub struct ExecuteOptions {
     pub wave_delay: Duration,
     /// Waits after the last wave until all objects are healthy.
     pub wait_healthy: bool,
+    /// One object must be healthy within this time after it was applied, where it is waited for.
+    pub task_timeout: Option<Duration>,
+    /// Ends the sync early: running hooks are deleted.
+    pub cancel: Option<CancelToken>,
 }
 
 impl Default for ExecuteOptions {
@@ -87,7 +97,26 @@ impl Default for ExecuteOptions {
             poll_interval: Duration::from_millis(250),
             wave_delay: Duration::ZERO,
             wait_healthy: false,
+            task_timeout: None,
+            cancel: None,
         }
+    }
+}
+
+/// Says that something is to end early. Clones share the signal.
+#[derive(Debug, Clone, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// Asks to end.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it was asked.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 

@@ -67,6 +67,8 @@ pub struct PlanOptions {
     pub preflight: Preflight,
     /// What happens to objects that pruned and deleted objects own.
     pub propagation: Propagation,
+    /// Somebody has confirmed that objects with `Prune=confirm` and `Delete=confirm` may go.
+    pub confirmed: bool,
     /// Field manager.
     pub field_manager: String,
     /// When the plan is made; names of generated hooks contain it.
@@ -82,6 +84,7 @@ impl Default for PlanOptions {
             recreate: false,
             preflight: Preflight::None,
             propagation: Propagation::Foreground,
+            confirmed: false,
             field_manager: crate::diff::FIELD_MANAGER.to_owned(),
             now: crate::clock::Timestamp::UNIX_EPOCH,
         }
@@ -157,6 +160,10 @@ pub struct Plan {
     /// Full manifests by step; not part of the document.
     #[serde(skip)]
     pub payload: Payload,
+    /// Whether the plan was made by this process just now. A plan that was read back is not: before
+    /// it is executed it is checked that the cluster has not moved on.
+    #[serde(skip)]
+    pub fresh: bool,
 }
 
 impl Plan {
@@ -185,6 +192,12 @@ pub struct PlanSettings {
     /// Sync options of the application as `Name=value` texts.
     #[serde(default)]
     pub sync_options: Vec<String>,
+    /// Namespace of the destination.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// When the plan was made, in seconds since 1970; names of generated hooks contain it.
+    #[serde(default)]
+    pub started_at: i64,
 }
 
 /// Full manifests of a plan by index of the step. Holds secrets: `Debug` shows only names.
@@ -216,6 +229,48 @@ pub struct Step {
     /// `resourceVersion` of the live object the step was planned on; empty where there was none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub planned_on: String,
+    /// How the object is sent.
+    #[serde(default, skip_serializing_if = "Delivery::is_default")]
+    pub delivery: Delivery,
+}
+
+/// How an object is sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Delivery {
+    /// The verb.
+    pub method: Method,
+    /// Deletes and creates the object where the server refuses the change of an immutable field.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+    /// Lets fields pass that the server does not know.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lenient: bool,
+    /// Field managers whose fields are taken over before, so that what they set and nobody declares
+    /// goes away.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub take_over: Vec<String>,
+}
+
+impl Delivery {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The verb by which an object is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Method {
+    /// Server-side apply.
+    #[default]
+    Apply,
+    /// Creation; it must not exist.
+    Create,
+    /// Replacement as a whole.
+    Replace,
+    /// A patch made from what was applied last, as `kubectl apply` without `--server-side` does.
+    ClientApply,
 }
 
 /// What a step does.

@@ -148,7 +148,7 @@ fn job(object: &Manifest) -> Result<Health, HealthError> {
     Ok(match (failure, ended) {
         (Some(message), _) => Health::new(HealthStatus::Degraded, message),
         (None, None) => plain(HealthStatus::Progressing),
-        (None, Some(_)) if suspended => plain(HealthStatus::Suspended),
+        (None, Some(message)) if suspended => Health::new(HealthStatus::Suspended, message),
         (None, Some(message)) => Health::new(HealthStatus::Healthy, message),
     })
 }
@@ -187,7 +187,7 @@ fn autoscaler(object: &Manifest) -> Result<Health, HealthError> {
         },
         _ => return Err(unsupported_version(object)),
     };
-    for condition in conditions {
+    for condition in &conditions {
         let degraded = match condition.kind.as_str() {
             "AbleToScale" => {
                 matches!(
@@ -207,8 +207,10 @@ fn autoscaler(object: &Manifest) -> Result<Health, HealthError> {
             _ => false,
         };
         if degraded {
-            return Ok(Health::new(HealthStatus::Degraded, condition.message));
+            return Ok(Health::new(HealthStatus::Degraded, &condition.message));
         }
+    }
+    for condition in conditions {
         if matches!(condition.kind.as_str(), "AbleToScale" | "ScalingLimited")
             && condition.status == "True"
         {

@@ -3,3 +3,4 @@
 mod corpus;
 mod corpus_hooks;
 mod corpus_kstatus;
+mod corpus_simulate;

@@ -232,6 +232,15 @@ pub struct Step {
     /// How the object is sent.
     #[serde(default, skip_serializing_if = "Delivery::is_default")]
     pub delivery: Delivery,
+    /// Place within the wave: steps of a later stage depend on steps of earlier ones and wait until
+    /// those are healthy.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stage: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(stage: &u32) -> bool {
+    *stage == 0
 }
 
 /// How an object is sent.

@@ -5,12 +5,20 @@
 //! SyncFail hooks after a failure. All that must survive a crash is a small serialisable
 //! [`Progress`]; from it and the same plan the sync goes on where it was.
 
+mod applier;
 mod assess;
+mod client;
 mod machine;
+mod outdated;
+mod ownership;
+mod program;
 mod progress;
+mod report;
 mod request;
 mod run;
+mod send;
 
+pub use applier::SyncApplier;
 pub use machine::{Machine, MachineOptions, Operation, SyncTask};
 pub use progress::{Progress, TaskResult, TaskStatus, key};
 pub use request::{Action, Completion, Observation, Refusal, Request, RequestKind, Sent};

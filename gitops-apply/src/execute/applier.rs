@@ -1,0 +1,482 @@
+//! [`Applier`] of this crate: plans by a [`Differ`], executes by the [`Machine`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use gitops_core::{
+    Classified, Manifest, ObjectId, ObjectRef, Scope,
+    apply::{Applier, ExecuteContext, ExecuteError, ExecuteOptions, PlanError},
+    clock::Timestamp,
+    cluster::{Cluster, ClusterError, ListScope},
+    diff::Differ,
+    events::Event,
+    health::Health,
+    plan::{
+        Action as PlanAction, DesiredSet, LiveSet, Outcome, Owner, Phase, Plan, PlanOptions,
+        Report, Step,
+    },
+    schema::Schemas,
+    state::{StateItem, StateKey, StateStore, load_json, save_json},
+};
+
+use super::{
+    machine::{Machine, MachineOptions},
+    outdated, program,
+    progress::Progress,
+    report,
+    request::{Action, Completion, Observation, Request, RequestKind},
+    send::Sender,
+};
+use crate::{hooks, plan};
+
+/// Plans and executes on any [`Cluster`].
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use gitops_core::{diff::Differ, state::MemoryStateStore};
+/// # fn example(differ: Arc<dyn Differ>) {
+/// use gitops_apply::execute::SyncApplier;
+/// let applier = SyncApplier::new(differ, Arc::new(MemoryStateStore::default()));
+/// # }
+/// ```
+pub struct SyncApplier {
+    differ: Arc<dyn Differ>,
+    state: Arc<dyn StateStore>,
+}
+
+impl SyncApplier {
+    /// `state` keeps the progress of syncs that run hooks, so that no hook runs twice when a process
+    /// ends in the middle.
+    #[must_use]
+    pub fn new(differ: Arc<dyn Differ>, state: Arc<dyn StateStore>) -> Self {
+        Self { differ, state }
+    }
+}
+
+#[async_trait]
+impl Applier for SyncApplier {
+    fn plan(
+        &self,
+        desired: &DesiredSet,
+        live: &LiveSet,
+        schemas: &dyn Schemas,
+        options: &PlanOptions,
+    ) -> Result<Plan, PlanError> {
+        plan::plan(&*self.differ, desired, live, schemas, options)
+    }
+
+    fn plan_deletion(
+        &self,
+        owner: &Owner,
+        desired: Option<&DesiredSet>,
+        live: &LiveSet,
+        schemas: &dyn Schemas,
+        options: &PlanOptions,
+    ) -> Result<Plan, PlanError> {
+        plan::plan_deletion(owner, desired, live, schemas, options)
+    }
+
+    async fn execute(
+        &self,
+        plan: &Plan,
+        cluster: &dyn Cluster,
+        context: &ExecuteContext<'_>,
+        options: &ExecuteOptions,
+    ) -> Result<Report, ExecuteError> {
+        if plan::digest(&plan.payload) != plan.payload_digest {
+            return Err(ExecuteError::PayloadMismatch);
+        }
+        let refusals = refusals(plan, context);
+        if !refusals.is_empty() {
+            return Ok(report::refused(plan, &refusals));
+        }
+        if !plan.fresh {
+            let changed = outdated::changes(&*self.differ, plan, cluster).await?;
+            if !changed.is_empty() {
+                return Err(ExecuteError::Outdated { changed });
+            }
+        }
+        let mut checkpoint = Checkpoint::open(&*self.state, plan).await?;
+        let progress = checkpoint.progress.take().unwrap_or_else(|| Progress {
+            revision: plan.revision.clone(),
+            started_at: plan.settings.started_at,
+            ..Progress::default()
+        });
+        let program = program::of(plan, progress.started_at);
+        let machine = Machine::new(
+            program.tasks,
+            MachineOptions {
+                preflight: plan.settings.preflight,
+                dry_run: false,
+                wait_healthy: options.wait_healthy,
+                task_timeout: options.task_timeout,
+                namespace: plan.settings.namespace.clone(),
+                ..MachineOptions::default()
+            },
+            progress,
+            context.health,
+        );
+        let mut drive = Drive {
+            plan,
+            steps: program.steps,
+            machine,
+            sender: Sender {
+                cluster,
+                clock: context.clock,
+                field_manager: &plan.settings.field_manager,
+                propagation: plan.settings.propagation,
+                poll_interval: options.poll_interval,
+                brings_kinds: program.brings_kinds,
+            },
+            context,
+            options,
+            checkpoint,
+            started: context.clock.now(),
+            seen: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
+            wave: None,
+        };
+        drive.run().await?;
+        Ok(drive.report())
+    }
+}
+
+/// Steps that the policy does not permit: nothing is done where there is one.
+fn refusals(plan: &Plan, context: &ExecuteContext<'_>) -> Vec<(usize, String)> {
+    let is_checked = |step: &Step| !matches!(step.action, PlanAction::Skip | PlanAction::Prune);
+    plan.steps
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| is_checked(step))
+        .filter_map(|(index, step)| {
+            let scope = if step.object.namespace.is_empty() {
+                Scope::Cluster
+            } else {
+                Scope::Namespaced
+            };
+            let verdict = context.policy.permits(&step.gvk, &step.object, scope);
+            Some((index, verdict.err()?))
+        })
+        .collect()
+}
+
+/// Progress that outlives the process. Only syncs with hooks need it: everything else can be sent
+/// again without harm, and is not, because a new plan sees what is there.
+struct Checkpoint<'a> {
+    state: &'a dyn StateStore,
+    key: StateKey,
+    wanted: bool,
+    stored: bool,
+    progress: Option<Progress>,
+}
+
+impl<'a> Checkpoint<'a> {
+    async fn open(state: &'a dyn StateStore, plan: &Plan) -> Result<Self, ExecuteError> {
+        let key = StateKey {
+            owner: plan.owner.clone(),
+            item: StateItem::Checkpoint,
+        };
+        let wanted = plan.steps.iter().any(|step| step.hook);
+        let mut checkpoint = Self {
+            state,
+            key,
+            wanted,
+            stored: false,
+            progress: None,
+        };
+        if wanted {
+            let stored: Option<Progress> = load_json(state, &checkpoint.key)
+                .await
+                .map_err(state_failed)?;
+            checkpoint.stored = stored.is_some();
+            checkpoint.progress =
+                stored.filter(|stored| stored.revision == plan.revision && !stored.is_completed());
+        }
+        Ok(checkpoint)
+    }
+
+    async fn save(&mut self, progress: &Progress) -> Result<(), ExecuteError> {
+        if self.wanted {
+            save_json(self.state, &self.key, progress)
+                .await
+                .map_err(state_failed)?;
+            self.stored = true;
+        }
+        Ok(())
+    }
+
+    async fn clear(&mut self) -> Result<(), ExecuteError> {
+        if self.stored {
+            self.state
+                .save(&self.key, None)
+                .await
+                .map_err(state_failed)?;
+            self.stored = false;
+        }
+        Ok(())
+    }
+}
+
+fn state_failed(error: gitops_core::state::StateError) -> ExecuteError {
+    ExecuteError::Other {
+        class: error.class(),
+        source: Box::new(error),
+    }
+}
+
+/// One execution.
+struct Drive<'a> {
+    plan: &'a Plan,
+    /// The step of each task.
+    steps: Vec<usize>,
+    machine: Machine<'a>,
+    sender: Sender<'a>,
+    context: &'a ExecuteContext<'a>,
+    options: &'a ExecuteOptions,
+    checkpoint: Checkpoint<'a>,
+    started: Timestamp,
+    /// Objects as they were seen last.
+    seen: BTreeMap<ObjectId, Manifest>,
+    verdicts: BTreeMap<ObjectId, Health>,
+    wave: Option<(Phase, i64)>,
+}
+
+impl Drive<'_> {
+    async fn run(&mut self) -> Result<(), ExecuteError> {
+        let mut observation = Observation::default();
+        loop {
+            observation.terminate = self.reason_to_end();
+            let actions = self.machine.next(&observation, self.context.clock.now());
+            observation = Observation::default();
+            let (mut reads, mut requests) = (Vec::new(), Vec::new());
+            for action in actions {
+                match action {
+                    Action::Read(object) => reads.push(object),
+                    Action::Send(request) => requests.push(request),
+                    Action::WaveEnded { last, .. } => {
+                        if !last && !self.options.wave_delay.is_zero() {
+                            self.context.clock.sleep(self.options.wave_delay).await;
+                        }
+                    }
+                    Action::Wait => {
+                        self.checkpoint.save(self.machine.progress()).await?;
+                        self.context.clock.sleep(self.options.poll_interval).await;
+                    }
+                    Action::Finish => {
+                        self.checkpoint.clear().await?;
+                        return Ok(());
+                    }
+                }
+            }
+            if !reads.is_empty() {
+                observation.reads = self.read(reads).await?;
+            }
+            if !requests.is_empty() {
+                self.announce(&requests);
+                if requests
+                    .iter()
+                    .any(|request| self.must_be_remembered(request))
+                {
+                    self.checkpoint.save(self.machine.progress()).await?;
+                }
+                observation.completions = self.send(requests).await;
+            }
+        }
+    }
+
+    fn reason_to_end(&self) -> Option<String> {
+        let cancelled = self
+            .options
+            .cancel
+            .as_ref()
+            .is_some_and(gitops_core::apply::CancelToken::is_cancelled);
+        if cancelled {
+            return Some("cancelled".to_owned());
+        }
+        let since = self.context.clock.now().duration_since(self.started);
+        let since = Duration::try_from(since).unwrap_or_default();
+        (since >= self.options.deadline)
+            .then(|| format!("not done within {:?}", self.options.deadline))
+    }
+
+    fn must_be_remembered(&self, request: &Request) -> bool {
+        matches!(request.kind, RequestKind::Write { .. })
+            && self.machine.tasks()[request.task].hook.is_some()
+    }
+
+    fn announce(&mut self, requests: &[Request]) {
+        let Some(request) = requests
+            .iter()
+            .find(|request| !matches!(request.kind, RequestKind::DryRun { .. }))
+        else {
+            return;
+        };
+        let task = &self.machine.tasks()[request.task];
+        let place = (task.phase, task.wave);
+        let writes = matches!(
+            request.kind,
+            RequestKind::Write { .. } | RequestKind::Prune { .. }
+        );
+        if !writes || self.wave == Some(place) {
+            return;
+        }
+        self.wave = Some(place);
+        let steps = self
+            .machine
+            .tasks()
+            .iter()
+            .filter(|task| (task.phase, task.wave) == place)
+            .count();
+        self.context.events.event(&Event::WaveStarted {
+            owner: self.plan.owner.clone(),
+            phase: place.0,
+            wave: place.1,
+            steps,
+        });
+    }
+
+    async fn send(&mut self, requests: Vec<Request>) -> Vec<Completion> {
+        let concurrency = self.options.concurrency.max(1);
+        let reported: BTreeSet<usize> = requests
+            .iter()
+            .filter(|request| {
+                matches!(
+                    request.kind,
+                    RequestKind::Write { .. } | RequestKind::Prune { .. }
+                )
+            })
+            .map(|request| request.task)
+            .collect();
+        let sender = &self.sender;
+        let mut completions: Vec<Completion> = stream::iter(requests)
+            .map(|request| sender.send(request))
+            .buffer_unordered(concurrency)
+            .collect()
+            .await;
+        // The order in which answers come is chance; results are recorded in the order of the plan.
+        completions.sort_by_key(|completion| completion.task);
+        for completion in &completions {
+            if let Ok(sent) = &completion.outcome
+                && let Some(object) = &sent.object
+            {
+                self.seen.insert(object.id(), object.clone());
+            }
+            if reported.contains(&completion.task) {
+                self.step_ended(completion);
+            }
+        }
+        completions
+    }
+
+    fn step_ended(&self, completion: &Completion) {
+        let step = &self.plan.steps[self.steps[completion.task]];
+        let (outcome, message) = match &completion.outcome {
+            Err(refusal) => (Outcome::Failed, refusal.message.clone()),
+            Ok(_) if step.action == PlanAction::Prune => (Outcome::Pruned, String::new()),
+            Ok(sent) => (Outcome::Synced, sent.message.clone()),
+        };
+        self.context.events.event(&Event::StepEnded {
+            owner: self.plan.owner.clone(),
+            object: self.machine.tasks()[completion.task].object.id(),
+            action: step.action,
+            outcome,
+            message,
+        });
+    }
+
+    /// Reads objects, many of one kind and namespace by one list.
+    async fn read(
+        &mut self,
+        objects: Vec<ObjectRef>,
+    ) -> Result<Vec<(ObjectRef, Option<Manifest>)>, ExecuteError> {
+        const WORTH_A_LIST: usize = 8;
+        let mut groups: BTreeMap<_, Vec<ObjectRef>> = BTreeMap::new();
+        for object in objects {
+            let place = (object.gvk.clone(), object.namespace.clone());
+            groups.entry(place).or_default().push(object);
+        }
+        let mut found = Vec::new();
+        let mut single = Vec::new();
+        for ((gvk, namespace), members) in groups {
+            if members.len() < WORTH_A_LIST {
+                single.extend(members);
+                continue;
+            }
+            let scope = ListScope {
+                gvk,
+                namespace: (!namespace.is_empty()).then_some(namespace),
+                label_selector: String::new(),
+            };
+            let list = self
+                .sender
+                .patiently("list", || self.sender.cluster.list(&scope))
+                .await?;
+            let by_name: BTreeMap<&str, &Manifest> = list
+                .items
+                .iter()
+                .map(|object| (object.name(), object))
+                .collect();
+            for member in members {
+                let live = by_name
+                    .get(member.name.as_str())
+                    .map(|live| (*live).clone());
+                found.push((member, live));
+            }
+        }
+        let sender = &self.sender;
+        let mut reads = stream::iter(single)
+            .map(|object| async move {
+                let live = match sender.get(&object).await {
+                    Ok(live) => live,
+                    Err(ClusterError::UnknownKind { .. } | ClusterError::NotFound { .. }) => None,
+                    Err(error) => return Err(error),
+                };
+                Ok((object, live))
+            })
+            .buffer_unordered(self.options.concurrency.max(1));
+        while let Some(read) = reads.next().await {
+            found.push(read?);
+        }
+        drop(reads);
+        for (object, live) in &found {
+            match live {
+                Some(live) => self.look_at(live),
+                None => {
+                    self.seen.remove(&object.id());
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn look_at(&mut self, live: &Manifest) {
+        let id = live.id();
+        if let Some(health) = self.machine.judge(live)
+            && self.verdicts.get(&id) != Some(&health)
+        {
+            self.context.events.event(&Event::HealthChanged {
+                owner: self.plan.owner.clone(),
+                object: id.clone(),
+                health: health.clone(),
+            });
+            self.verdicts.insert(id.clone(), health);
+        }
+        self.seen.insert(id, live.clone());
+    }
+
+    fn report(&self) -> Report {
+        let health = |id: &ObjectId| {
+            let live = self.seen.get(id)?;
+            if hooks::is_hook(live) {
+                return None;
+            }
+            self.machine.judge(live)
+        };
+        report::of(self.plan, &self.steps, &self.machine, &health)
+    }
+}

@@ -13,7 +13,7 @@ const DEPENDS_ON: &str = "config.kubernetes.io/depends-on";
 /// Gives tasks their stage within the wave: dependencies come in an earlier one. A dependency that
 /// would come later is moved to the phase and wave of what depends on it. Dependencies that are not
 /// part of the sync are taken to exist.
-pub(super) fn arrange(tasks: &mut Vec<Task>) -> Result<(), PlanError> {
+pub(super) fn arrange(tasks: &mut [Task]) -> Result<(), PlanError> {
     let needs: Vec<Vec<ObjectId>> = tasks
         .iter()
         .map(|task| task.target.as_ref().map(dependencies).unwrap_or_default())

@@ -401,7 +401,8 @@ pub fn record_update(request: &UpdateRequest<'_>) -> Manifest {
         reset: &request.reset,
     };
     // An object that nobody tracked is tracked from its creation or its first apply only.
-    if managers.entries.is_empty() && request.live.is_some() {
+    let exists = request.live.is_some_and(|live| !live.uid().is_empty());
+    if managers.entries.is_empty() && exists {
         set_managed_fields(&mut object, &managers);
         return object;
     }
@@ -682,9 +683,10 @@ fn set_managed_fields(object: &mut Manifest, managers: &ManagedFields) {
                 .metadata_mut()
                 .insert("managedFields".to_owned(), fields);
         }
-        None => {
+        None if object.metadata().is_some_and(|m| m.contains_key("managedFields")) => {
             object.metadata_mut().remove("managedFields");
         }
+        None => {}
     }
 }
 

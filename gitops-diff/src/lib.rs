@@ -5,9 +5,11 @@ pub mod fields;
 pub mod ignore;
 pub mod mask;
 pub mod merge;
+pub mod patch;
 pub mod proof;
 pub mod schema;
 pub mod structural;
+pub mod view;
 
 pub use schema::{
     SchemaSet, bundled_discovery, bundled_schemas, bundled_schemas_of, bundled_versions,

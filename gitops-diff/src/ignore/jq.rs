@@ -162,7 +162,7 @@ fn compile(code: &str) -> Result<Filter, String> {
                 None => "it cannot be read".to_owned(),
             },
             Some((_, jaq_core::load::Error::Parse(errors))) => match errors.first() {
-                Some((expected, found)) if found.is_empty() => {
+                Some((expected, "")) => {
                     format!("{} is missing at the end", expected.as_str())
                 }
                 Some((expected, found)) => {

@@ -683,7 +683,10 @@ fn set_managed_fields(object: &mut Manifest, managers: &ManagedFields) {
                 .metadata_mut()
                 .insert("managedFields".to_owned(), fields);
         }
-        None if object.metadata().is_some_and(|m| m.contains_key("managedFields")) => {
+        None if object
+            .metadata()
+            .is_some_and(|m| m.contains_key("managedFields")) =>
+        {
             object.metadata_mut().remove("managedFields");
         }
         None => {}

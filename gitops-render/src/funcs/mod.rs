@@ -18,10 +18,17 @@
 pub mod builtin;
 pub mod helm;
 
-use std::{collections::HashMap, fmt, marker::PhantomData, slice::IterMut, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    marker::PhantomData,
+    slice::IterMut,
+    sync::{Arc, OnceLock},
+};
 
 use crate::template::{
-    CallError, Context, EngineOptions, List, ListType, Map, MapType, Signature, Str, Type, Value,
+    CallError, Context, EngineOptions, FunctionSet, List, ListType, Map, MapType, Signature, Str,
+    Type, Value,
 };
 
 /// Functions by name.
@@ -31,6 +38,19 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// [`Registry::helm`], made once for each set of functions.
+    #[must_use]
+    pub fn shared(options: &EngineOptions) -> Arc<Self> {
+        static SETS: [OnceLock<Arc<Registry>>; 4] = [const { OnceLock::new() }; 4];
+        let set = match options.functions {
+            FunctionSet::Helm3 => 0,
+            FunctionSet::Helm4_0 => 1,
+            FunctionSet::Helm4_2 => 2,
+            FunctionSet::Helm4_3 => 3,
+        };
+        Arc::clone(SETS[set].get_or_init(|| Arc::new(Self::helm(options))))
+    }
+
     /// All functions that Helm gives to templates under the options.
     #[must_use]
     pub fn helm(options: &EngineOptions) -> Self {
@@ -44,6 +64,27 @@ impl Registry {
     pub fn add<M>(&mut self, name: &'static str, function: impl Implementation<M>) {
         self.functions
             .insert(name, Arc::new(Function::new(name, function)));
+    }
+
+    /// Adds `and` (stops at false) or `or` (stops at true).
+    fn add_short_circuit(&mut self, name: &'static str, stops_at: bool) {
+        let mut function =
+            Function::new(name, |_first: Reflect, _others: Rest<Reflect>| Value::Nil);
+        function.special = Special::ShortCircuit(stops_at);
+        self.functions.insert(name, Arc::new(function));
+    }
+
+    /// Adds `call`, which is given the text of its first operand too.
+    fn add_with_callee(&mut self, name: &'static str, error: fn(&Str, &Value) -> CallError) {
+        let body: Box<Body> = Box::new(move |_, arguments| match arguments {
+            [Value::Str(callee), function, ..] => Err(error(callee, function)),
+            _ => Ok(Value::Nil),
+        });
+        let mut function =
+            Function::new(name, |_first: Reflect, _others: Rest<Reflect>| Value::Nil);
+        function.body = body;
+        function.special = Special::Callee;
+        self.functions.insert(name, Arc::new(function));
     }
 
     /// The function of a name.
@@ -74,6 +115,15 @@ pub struct Function {
     name: &'static str,
     signature: Signature,
     body: Box<Body>,
+    special: Special,
+}
+
+/// What the engine does itself for a function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Special {
+    Nothing,
+    ShortCircuit(bool),
+    Callee,
 }
 
 impl Function {
@@ -82,7 +132,29 @@ impl Function {
             name,
             signature: function.signature(),
             body: function.into_body(),
+            special: Special::Nothing,
         }
+    }
+
+    /// Of `and` and `or`: the truth at which they stop.
+    pub(crate) fn stops_at(&self) -> Option<bool> {
+        match self.special {
+            Special::ShortCircuit(stops_at) => Some(stops_at),
+            _ => None,
+        }
+    }
+
+    /// Whether it is given the text of its first operand before the operands.
+    pub(crate) fn takes_callee(&self) -> bool {
+        self.special == Special::Callee
+    }
+
+    /// Whether its results can be remembered by call site.
+    pub(crate) fn is_random(&self) -> bool {
+        let prefixes = [
+            "rand", "gen", "uuid", "shuffle", "bcrypt", "htpasswd", "encrypt",
+        ];
+        prefixes.iter().any(|prefix| self.name.starts_with(prefix))
     }
 
     /// Its name.
@@ -123,6 +195,10 @@ pub struct Int64(pub i64);
 /// Go's `uint32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uint32(pub u32);
+
+/// Go's `reflect.Value`: anything.
+#[derive(Debug, Clone)]
+pub struct Reflect(pub Value);
 
 /// The arguments of a variadic parameter.
 #[derive(Debug, Clone)]
@@ -167,6 +243,7 @@ macro_rules! argument {
 }
 
 argument!(Value, Type::Any, value => value);
+argument!(Reflect, Type::Reflect, value => Self(value));
 argument!(Str, Type::String, Value::Str(text) => text);
 argument!(bool, Type::Bool, Value::Bool(value) => value);
 argument!(i64, Type::Int, Value::Int(value) => value);

@@ -1,18 +1,22 @@
 //! What a running template and its functions can reach: the host, limits, the call site.
 
-use super::{error::CallError, host::Host, options::EngineOptions, text::Str};
+use super::{
+    error::CallError, exec::State, host::Host, options::EngineOptions, program::Program, text::Str,
+    value::Value,
+};
 
 /// The state of a render, as functions see it.
 pub struct Context<'r> {
-    options: &'r EngineOptions,
-    host: &'r mut Host,
+    pub(super) program: &'r Program,
+    pub(super) host: &'r mut Host,
+    pub(super) state: State,
 }
 
 impl Context<'_> {
     /// The options of the engine.
     #[must_use]
     pub fn options(&self) -> &EngineOptions {
-        self.options
+        self.program.options()
     }
 
     /// The world outside of the templates.
@@ -59,7 +63,7 @@ impl Context<'_> {
         if !self.host.remembers() {
             return make(self);
         }
-        let site = String::new();
+        let site = self.call_site();
         let key = self.host.next_occurrence(&site);
         if let Some(text) = self.host.recall(&key) {
             return Ok(text);
@@ -67,5 +71,15 @@ impl Context<'_> {
         let text = make(self)?;
         self.host.remember(key, &text);
         Ok(text)
+    }
+
+    /// Executes a text with the templates around it, as `tpl` does.
+    pub fn tpl(&mut self, text: &Str, data: Value) -> Result<Str, CallError> {
+        self.execute_text(text, data)
+    }
+
+    /// Executes a named template, as `include` does.
+    pub fn include(&mut self, name: &Str, data: Value) -> Result<Str, CallError> {
+        self.execute_named(name, data)
     }
 }

@@ -4,12 +4,20 @@
 //! wording. A program is parsed once, is shared between threads and executed many times; a render
 //! keeps its values on its own thread.
 
+mod ast;
 mod containers;
 mod context;
 mod error;
+mod exec;
+pub mod fmt;
 mod host;
+mod lex;
+mod literal;
+mod methods;
 mod object;
 mod options;
+mod parse;
+mod program;
 mod text;
 mod types;
 mod value;
@@ -20,8 +28,10 @@ pub use containers::{Entries, List, Map, with_stack};
 pub use context::Context;
 pub use error::{CallError, TemplateError};
 pub use host::{Host, Lookups, Resolver};
+pub use literal::{parse_float, parse_int, parse_uint};
 pub use object::{Object, Signature};
 pub use options::{EngineOptions, ErrorFormat, FunctionSet, Limits};
+pub use program::{Program, Session};
 pub use text::Str;
 pub use types::{Kind, ListType, MapType, Type};
 pub use value::Value;

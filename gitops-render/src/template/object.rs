@@ -60,6 +60,11 @@ pub trait Object: fmt::Debug {
         None
     }
 
+    /// What a missing key of a map gives: the zero value of the element type.
+    fn zero_element(&self) -> Value {
+        Value::Nil
+    }
+
     /// Whether it is a nil pointer, map or slice.
     fn is_nil(&self) -> bool {
         false

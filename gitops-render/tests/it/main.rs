@@ -1,0 +1,3 @@
+//! Integration tests of gitops-render.
+
+mod corpus_expressions;

@@ -32,7 +32,8 @@ pub(crate) enum EventKind<'a> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Properties<'a> {
     pub(crate) anchor: Option<&'a str>,
-    pub(crate) tag: Option<Box<str>>,
+    /// Empty for none.
+    pub(crate) tag: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +124,7 @@ impl<'a> Parser<'a> {
                 });
             }
             TokenKind::VersionDirective { .. }
-            | TokenKind::TagDirective(_)
+            | TokenKind::TagDirective { .. }
             | TokenKind::DocumentStart => {}
             _ if implicit => {
                 self.process_directives()?;
@@ -157,7 +158,7 @@ impl<'a> Parser<'a> {
         if matches!(
             token.kind,
             TokenKind::VersionDirective { .. }
-                | TokenKind::TagDirective(_)
+                | TokenKind::TagDirective { .. }
                 | TokenKind::DocumentStart
                 | TokenKind::DocumentEnd
                 | TokenKind::StreamEnd
@@ -194,13 +195,13 @@ impl<'a> Parser<'a> {
             });
         }
         let mut anchor = None;
-        let mut tag: Option<((String, String), Mark)> = None;
-        if matches!(first.kind, TokenKind::Anchor(_) | TokenKind::Tag(_)) {
+        let mut tag: Option<(String, String, Mark)> = None;
+        if matches!(first.kind, TokenKind::Anchor(_) | TokenKind::Tag { .. }) {
             for _ in 0..2 {
                 let token = self.scanner.peek()?;
                 let wanted = match token.kind {
                     TokenKind::Anchor(_) => anchor.is_none(),
-                    TokenKind::Tag(_) => tag.is_none(),
+                    TokenKind::Tag { .. } => tag.is_none(),
                     _ => false,
                 };
                 if !wanted {
@@ -209,28 +210,27 @@ impl<'a> Parser<'a> {
                 let token = self.scanner.next()?;
                 match token.kind {
                     TokenKind::Anchor(name) => anchor = Some(name),
-                    TokenKind::Tag(parts) => tag = Some((*parts, token.start)),
+                    TokenKind::Tag { handle, suffix } => {
+                        tag = Some((handle, suffix, token.start));
+                    }
                     _ => {}
                 }
             }
             self.scanner.peek()?;
         }
         let tag = match tag {
-            None => None,
-            Some(((handle, suffix), _)) if handle.is_empty() => Some(suffix),
-            Some(((handle, suffix), at)) => {
+            None => String::new(),
+            Some((handle, suffix, _)) if handle.is_empty() => suffix,
+            Some((handle, suffix, at)) => {
                 let found = self.tag_directives.iter().find(|(name, _)| *name == handle);
                 match found {
                     Some((_, prefix)) if !(prefix.is_empty() && suffix.is_empty()) => {
-                        Some(format!("{prefix}{suffix}"))
+                        format!("{prefix}{suffix}")
                     }
                     _ => return Err(error("found undefined tag handle", at, Some(start))),
                 }
             }
         };
-        let tag = tag
-            .filter(|tag| !tag.is_empty())
-            .map(String::into_boxed_str);
         let properties = Properties { anchor, tag };
         let token = self.scanner.peek()?;
         let (kind, state) = match &token.kind {
@@ -243,10 +243,7 @@ impl<'a> Parser<'a> {
                 let TokenKind::Scalar { value, plain } = self.scanner.next()?.kind else {
                     unreachable!("peeked above");
                 };
-                let implicit = match properties.tag.as_deref() {
-                    None => plain,
-                    Some(tag) => tag == "!",
-                };
+                let implicit = (properties.tag.is_empty() && plain) || properties.tag == "!";
                 return Ok(Event {
                     kind: EventKind::Scalar {
                         value,
@@ -272,12 +269,12 @@ impl<'a> Parser<'a> {
                 EventKind::MappingStart(properties),
                 State::BlockMappingKey { first: true },
             ),
-            _ if properties.anchor.is_some() || properties.tag.is_some() => {
+            _ if properties.anchor.is_some() || !properties.tag.is_empty() => {
                 self.pop_state();
                 return Ok(Event {
                     kind: EventKind::Scalar {
                         value: Cow::Borrowed(""),
-                        implicit: properties.tag.is_none(),
+                        implicit: properties.tag.is_empty(),
                         properties,
                     },
                     start,
@@ -536,8 +533,7 @@ impl<'a> Parser<'a> {
                     }
                     version_seen = true;
                 }
-                TokenKind::TagDirective(parts) => {
-                    let (handle, prefix) = &**parts;
+                TokenKind::TagDirective { handle, prefix } => {
                     if self.tag_directives.iter().any(|(known, _)| known == handle) {
                         return Err(error("found duplicate %TAG directive", at, None));
                     }

@@ -8,7 +8,6 @@ use super::{
     error::{Limit, YamlError, YamlErrorKind},
     from_str_with,
     options::Options,
-    scan::Mark,
 };
 
 /// The documents of a stream as raw text, split as k8s.io/apimachinery's `YAMLReader` does: at lines
@@ -160,13 +159,12 @@ impl Iterator for Documents<'_> {
         let read = self.read()?;
         self.count += 1;
         let read = match read {
-            Ok(_) if self.count > self.options.max_documents => {
-                let allowed = self.options.max_documents;
-                Err(YamlError {
-                    line: self.line + 1,
-                    ..YamlError::limit(Mark::default(), Limit::Documents, allowed)
-                })
-            }
+            Ok(_) if self.count > self.options.max_documents => Err(YamlError::limit(
+                self.line + 1,
+                1,
+                Limit::Documents,
+                self.options.max_documents,
+            )),
             read => read,
         };
         if read.is_err() {
@@ -182,11 +180,7 @@ impl Documents<'_> {
             State::Done => None,
             State::TooLong => {
                 let allowed = self.options.max_bytes;
-                Some(Err(YamlError::limit(
-                    Mark::default(),
-                    Limit::Bytes,
-                    allowed,
-                )))
+                Some(Err(YamlError::limit(1, 1, Limit::Bytes, allowed)))
             }
             State::Json { rest, count } => {
                 let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Value>();

@@ -6,7 +6,7 @@ use super::{
     error::{Limit, YamlError, YamlErrorKind},
     event::{EventKind, Parser, Properties},
     options::Options,
-    scan::{Mark, Origin, ScanError},
+    scan::{Origin, ScanError},
 };
 
 pub(crate) type NodeId = usize;
@@ -14,8 +14,11 @@ pub(crate) type NodeId = usize;
 #[derive(Debug)]
 pub(crate) struct Node<'a> {
     pub(crate) kind: NodeKind<'a>,
-    pub(crate) at: Mark,
-    pub(crate) tag: Option<Box<str>>,
+    /// From 0.
+    pub(crate) line: usize,
+    /// From 0.
+    pub(crate) column: usize,
+    pub(crate) tag: String,
     /// The next node of the same parent.
     pub(crate) next: Option<NodeId>,
 }
@@ -92,10 +95,14 @@ impl<'a> Builder<'a, '_> {
     fn build(mut self, parser: &mut Parser<'a>) -> Result<Tree<'a>, YamlError> {
         loop {
             let event = parser.next().map_err(scan_error)?;
-            let at = event.start;
+            let (line, column) = (event.start.line, event.start.column);
             if self.tree.nodes.len() >= self.options.max_nodes {
-                let allowed = self.options.max_nodes;
-                return Err(YamlError::limit(at, Limit::Nodes, allowed));
+                return Err(YamlError::limit(
+                    line + 1,
+                    column + 1,
+                    Limit::Nodes,
+                    self.options.max_nodes,
+                ));
             }
             let mut opens = false;
             let (kind, properties) = match event.kind {
@@ -104,13 +111,14 @@ impl<'a> Builder<'a, '_> {
                     implicit,
                     properties,
                 } => {
-                    self.check_length(value.len(), at)?;
+                    self.check_length(value.len(), line, column)?;
                     (NodeKind::Scalar { value, implicit }, properties)
                 }
                 EventKind::Alias(name) => {
                     let Some(&target) = self.anchors.get(name) else {
                         return Err(YamlError::value(
-                            at,
+                            line + 1,
+                            column + 1,
                             format_args!("unknown anchor '{name}' referenced"),
                         ));
                     };
@@ -144,7 +152,8 @@ impl<'a> Builder<'a, '_> {
             };
             let id = self.push(Node {
                 kind,
-                at,
+                line,
+                column,
                 tag: properties.tag,
                 next: None,
             });
@@ -153,8 +162,12 @@ impl<'a> Builder<'a, '_> {
             }
             if opens {
                 if self.open.len() >= self.options.max_depth {
-                    let allowed = self.options.max_depth;
-                    return Err(YamlError::limit(at, Limit::Depth, allowed));
+                    return Err(YamlError::limit(
+                        line + 1,
+                        column + 1,
+                        Limit::Depth,
+                        self.options.max_depth,
+                    ));
                 }
                 self.open.push(Open {
                     id,
@@ -186,7 +199,7 @@ impl<'a> Builder<'a, '_> {
         id
     }
 
-    fn check_length(&self, length: usize, at: Mark) -> Result<(), YamlError> {
+    fn check_length(&self, length: usize, line: usize, column: usize) -> Result<(), YamlError> {
         let in_mapping = self.open.last().is_some_and(|open| {
             open.len % 2 == 0 && matches!(self.tree.nodes[open.id].kind, NodeKind::Mapping { .. })
         });
@@ -196,7 +209,7 @@ impl<'a> Builder<'a, '_> {
             (Limit::ScalarLength, self.options.max_scalar_length)
         };
         if length > allowed {
-            return Err(YamlError::limit(at, limit, allowed));
+            return Err(YamlError::limit(line + 1, column + 1, limit, allowed));
         }
         Ok(())
     }
@@ -216,7 +229,7 @@ pub(crate) fn scan_error(error: ScanError) -> YamlError {
     };
     let (line, column) = match error.origin {
         Origin::Reader => (0, 0),
-        _ => (error.at.line as usize + 1, error.at.column as usize + 1),
+        _ => (error.at.line + 1, error.at.column + 1),
     };
     YamlError {
         line,

@@ -1,3 +1,7 @@
-//! Integration tests of gitops-render.
+//! Tests of the public interface, and of the golden data of the corpus.
 
+mod corpus;
+mod corpus_cases;
 mod corpus_expressions;
+#[cfg(feature = "repositories")]
+mod corpus_seed;

@@ -55,7 +55,7 @@ pub(crate) struct Scanner<'a> {
     pos: usize,
     /// UTF-8 continuation bytes before `pos`; `pos - continuation` counts characters.
     continuation: usize,
-    line: u32,
+    line: usize,
     /// Character index of the beginning of the line.
     line_start: usize,
     tokens: VecDeque<Token<'a>>,
@@ -213,7 +213,7 @@ impl<'a> Scanner<'a> {
         if !key.possible {
             return Ok(false);
         }
-        if key.mark.line < self.line || key.mark.index as usize + KEY_LIMIT < self.index() {
+        if key.mark.line < self.line || key.mark.index + KEY_LIMIT < self.index() {
             if key.required {
                 return Err(self.error(key.mark, "could not find expected ':'"));
             }
@@ -433,7 +433,7 @@ impl<'a> Scanner<'a> {
                 },
             );
             self.roll_indent(
-                key.mark.column as usize,
+                key.mark.column,
                 Some(key.token_number),
                 TokenKind::BlockMappingStart,
                 key.mark,
@@ -505,7 +505,7 @@ impl<'a> Scanner<'a> {
                 self.pos += 1;
             }
             if self.at(0) == b'#' {
-                self.skip_line();
+                self.skip_comment();
             }
             if !self.skip_break() {
                 return Ok(());
@@ -544,9 +544,9 @@ impl Scanner<'_> {
 
     fn mark(&self) -> Mark {
         Mark {
-            index: self.index() as u32,
+            index: self.index(),
             line: self.line,
-            column: self.column() as u32,
+            column: self.column(),
         }
     }
 
@@ -638,14 +638,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Goes to the end of the line.
-    fn skip_line(&mut self) {
-        let rest = &self.bytes[self.pos..];
-        let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        if rest[..end].is_ascii() {
-            self.pos += end;
-            return;
-        }
+    fn skip_comment(&mut self) {
         while self.pos < self.bytes.len() && !self.is_break() {
             self.advance();
         }

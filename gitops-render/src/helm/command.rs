@@ -1,0 +1,295 @@
+//! `helm template` as a function: the same flags, the same output, the same errors.
+
+use gitops_core::source::FileTree;
+
+use crate::{
+    helm::{
+        Capabilities, Chart, Document, Helm, HelmError, KubeVersion, LoadOptions, Output, Profile,
+        ReadFile, Release, RenderOptions, ValueOptions, split::split_documents,
+    },
+    pattern::go_match,
+    template::{Host, Program, TemplateError, Value},
+};
+
+/// The flags of `helm template`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct TemplateOptions {
+    /// NAME; where it is missing, that of `--name-template` or `release-name`.
+    pub name: Option<String>,
+    /// `--name-template`.
+    pub name_template: Option<String>,
+    /// `--namespace`; `default` where it is missing.
+    pub namespace: Option<String>,
+    /// `--values`, `--set` and its kin.
+    pub values: ValueOptions,
+    /// `--show-only`.
+    pub show_only: Vec<String>,
+    /// `--no-hooks`.
+    pub no_hooks: bool,
+    /// `--skip-tests`.
+    pub skip_tests: bool,
+    /// `--include-crds`.
+    pub include_crds: bool,
+    /// `--is-upgrade`.
+    pub is_upgrade: bool,
+    /// `--kube-version`.
+    pub kube_version: Option<String>,
+    /// `--api-versions`; an item may be a list with commas.
+    pub api_versions: Vec<String>,
+    /// `--skip-schema-validation`.
+    pub skip_schema_validation: bool,
+    /// Everything else that a render depends on; its capabilities and schema validation are
+    /// replaced by the flags above.
+    pub render: RenderOptions,
+    /// Bounds on loading, and the name of the chart in messages.
+    pub load: LoadOptions,
+}
+
+/// What `helm template` wrote to its two outputs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CommandOutput {
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error: warnings are not part of it.
+    pub stderr: String,
+    /// What somebody should know besides.
+    pub warnings: Vec<String>,
+    /// The exit code.
+    pub code: u8,
+}
+
+/// Where the command finds the chart.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum ChartSource<'a> {
+    /// A chart's directory.
+    Directory(&'a dyn FileTree),
+    /// The content of a `.tgz`.
+    Archive(&'a [u8]),
+}
+
+/// Runs `helm template [NAME] CHART`, with all texts as Helm writes them.
+#[must_use]
+pub fn template(
+    chart: ChartSource<'_>,
+    options: &TemplateOptions,
+    profile: &Profile,
+    files: &dyn ReadFile,
+) -> CommandOutput {
+    match try_template(chart, options, profile, files) {
+        Ok((stdout, warnings)) => CommandOutput {
+            stdout,
+            warnings,
+            ..CommandOutput::default()
+        },
+        Err(error) => {
+            let hint = if error.has_partial_release() {
+                "\n\nUse --debug flag to render out invalid YAML"
+            } else {
+                ""
+            };
+            CommandOutput {
+                stderr: format!("Error: {error}{hint}\n"),
+                code: 1,
+                ..CommandOutput::default()
+            }
+        }
+    }
+}
+
+/// Runs `helm template [NAME] CHART`; what it would print, and warnings.
+pub fn try_template(
+    chart: ChartSource<'_>,
+    options: &TemplateOptions,
+    profile: &Profile,
+    files: &dyn ReadFile,
+) -> Result<(String, Vec<String>), HelmError> {
+    let mut capabilities = Capabilities::default_of(profile);
+    if let Some(version) = options.kube_version.as_deref().filter(|v| !v.is_empty()) {
+        capabilities.kube_version = KubeVersion::parse(version, profile)?;
+    }
+    let extra = options.api_versions.iter().flat_map(|item| item.split(','));
+    capabilities.api_versions.extend(extra.map(str::to_owned));
+    let mut release = Release::named(release_name(options, profile)?);
+    if let Some(namespace) = options.namespace.as_deref().filter(|n| !n.is_empty()) {
+        release.namespace = namespace.to_owned();
+    }
+    release.is_upgrade = options.is_upgrade;
+
+    let values = options.values.merge(profile, files)?;
+    let chart = match chart {
+        ChartSource::Directory(tree) => Chart::load_with(tree, profile, &options.load)?,
+        ChartSource::Archive(archive) => Chart::load_archive(archive, profile, &options.load)?,
+    };
+    check_installable(&chart)?;
+    check_dependencies(&chart, profile)?;
+    let mut render = options.render.clone();
+    render.capabilities = Some(capabilities);
+    render.skip_schema_validation = options.skip_schema_validation;
+    let output = Helm::new(profile.clone())
+        .with_options(render)
+        .render(&chart, &release, values)?;
+    let print = PrintOptions {
+        include_crds: options.include_crds,
+        no_hooks: options.no_hooks,
+        skip_tests: options.skip_tests,
+    };
+    let text = output.text(&print);
+    if options.show_only.is_empty() {
+        return Ok((text, output.warnings));
+    }
+    let text = show_only(&text, &options.show_only, profile)?;
+    Ok((text, output.warnings))
+}
+
+fn release_name(options: &TemplateOptions, profile: &Profile) -> Result<String, HelmError> {
+    match (&options.name, &options.name_template) {
+        (Some(_), Some(_)) => Err(HelmError::request(
+            "cannot set --name-template and also specify a name",
+        )),
+        (Some(name), None) => Ok(name.clone()),
+        (None, Some(template)) if !template.is_empty() => rendered_name(template, options, profile),
+        _ => Ok("release-name".to_owned()),
+    }
+}
+
+/// `--name-template`: a template without values.
+fn rendered_name(
+    text: &str,
+    options: &TemplateOptions,
+    profile: &Profile,
+) -> Result<String, HelmError> {
+    const NAME: &str = "name-template";
+    let failed = |error: TemplateError| HelmError::request(error.to_string());
+    let program = Program::parse([(NAME, text)], &profile.engine_options()).map_err(failed)?;
+    let mut host = Host::new(options.render.now)
+        .with_randomness(options.render.randomness.clone())
+        .with_limits(options.render.limits);
+    let name = program
+        .execute(NAME, Value::Nil, &mut host)
+        .map_err(failed)?;
+    Ok(String::from_utf8_lossy(&name).into_owned())
+}
+
+/// Library charts give nothing to install.
+pub(crate) fn check_installable(chart: &Chart) -> Result<(), HelmError> {
+    match chart.metadata.chart_type.as_str() {
+        "" | "application" => Ok(()),
+        kind => Err(HelmError::request(format!(
+            "{kind} charts are not installable"
+        ))),
+    }
+}
+
+/// All dependencies of Chart.yaml must be in `charts/`.
+pub(crate) fn check_dependencies(chart: &Chart, profile: &Profile) -> Result<(), HelmError> {
+    let missing = chart.missing_dependencies();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let context = if profile.is_helm_4() {
+        "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to fetch missing dependencies"
+    } else {
+        "An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing dependencies"
+    };
+    Err(HelmError::MissingDependencies {
+        message: format!(
+            "{context}: found in Chart.yaml, but missing in charts/ directory: {}",
+            missing.join(", ")
+        ),
+        missing,
+    })
+}
+
+/// What of an [`Output`] is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct PrintOptions {
+    /// The files below `crds/` too, before everything else.
+    pub include_crds: bool,
+    /// No hooks.
+    pub no_hooks: bool,
+    /// No hooks that are tests.
+    pub skip_tests: bool,
+}
+
+impl Output {
+    /// The text that `helm template` prints.
+    #[must_use]
+    pub fn text(&self, options: &PrintOptions) -> String {
+        let document = |text: &mut String, path: &str, content: &str| {
+            text.push_str("---\n# Source: ");
+            text.push_str(path);
+            text.push('\n');
+            text.push_str(content);
+            text.push('\n');
+        };
+        let size: usize = self.manifests.iter().map(|d| d.text().len() + 80).sum();
+        let mut text = String::with_capacity(size);
+        if options.include_crds {
+            for crd in &self.crds {
+                document(&mut text, &crd.path, &crd.content);
+            }
+        }
+        for manifest in &self.manifests {
+            document(&mut text, manifest.template(), manifest.text());
+        }
+        text.truncate(text.trim_end().len());
+        let blank = text.len() - text.trim_start().len();
+        text.drain(..blank);
+        text.push('\n');
+        let is_test = |hook: &Document| hook.hook().is_some_and(super::Hook::is_test);
+        if !options.no_hooks {
+            for hook in &self.hooks {
+                if !(options.skip_tests && is_test(hook)) {
+                    document(&mut text, hook.template(), hook.text());
+                }
+            }
+        }
+        text
+    }
+}
+
+/// The documents of the templates whose paths below their chart match, pattern by pattern.
+fn show_only(text: &str, patterns: &[String], profile: &Profile) -> Result<String, HelmError> {
+    let documents = split_documents(text, profile.documents);
+    let mut shown = String::new();
+    for pattern in patterns {
+        let mut found = false;
+        for document in &documents {
+            let Some(path) = source_below_chart(document) else {
+                continue;
+            };
+            if go_match(pattern, path).unwrap_or(false) {
+                found = true;
+                shown.push_str("---\n");
+                shown.push_str(document);
+                shown.push('\n');
+            }
+        }
+        if !found {
+            return Err(HelmError::request(format!(
+                "could not find template {pattern} in chart"
+            )));
+        }
+    }
+    Ok(shown)
+}
+
+/// What follows the chart's name in the first comment `# Source: chart/path`.
+fn source_below_chart(document: &str) -> Option<&str> {
+    const MARK: &str = "# Source: ";
+    let mut rest = document;
+    loop {
+        let at = rest.find(MARK)? + MARK.len();
+        rest = &rest[at..];
+        let (chart, after) = rest.split_once('/')?;
+        let path = after.lines().next().unwrap_or_default();
+        // The chart's name may span lines, as it would in Helm's regular expression.
+        if !chart.is_empty() && !path.is_empty() {
+            return Some(path);
+        }
+    }
+}

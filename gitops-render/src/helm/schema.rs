@@ -1,0 +1,355 @@
+//! `values.schema.json`: validation with the words of the Go library that Helm uses.
+
+use std::fmt::Write as _;
+
+use boon::{Compiler, ErrorKind, Schemas, ValidationError};
+use gitops_core::go::quote;
+use serde_json::{Number, Value};
+
+const URL: &str = "file:///values.schema.json";
+
+/// Validates the values of a chart. The error is Helm's text for this chart, with its line end.
+pub(crate) fn validate(schema: &[u8], values: &Value) -> Result<(), String> {
+    let schema = read_schema(schema)?;
+    let mut compiler = Compiler::new();
+    compiler.use_loader(Box::new(NothingElse));
+    compiler
+        .add_resource(URL, schema)
+        .map_err(|error| error.to_string())?;
+    let mut schemas = Schemas::new();
+    let index = compiler
+        .compile(URL, &mut schemas)
+        .map_err(|error| compile_error(&error))?;
+    schemas.validate(values, index).map_err(|error| {
+        let text = describe(&error);
+        let headline = format!("jsonschema validation failed with '{URL}#'\n");
+        format!("{}\n", text.strip_prefix(&headline).unwrap_or(&text))
+    })
+}
+
+/// Other documents are not fetched; `urn:` references, which Helm cannot resolve either, accept
+/// everything.
+struct NothingElse;
+
+impl boon::UrlLoader for NothingElse {
+    fn load(&self, url: &str) -> Result<Value, Box<dyn std::error::Error>> {
+        if url.starts_with("urn:") {
+            return Ok(Value::Bool(true));
+        }
+        Err("reading other files or the network is not allowed".into())
+    }
+}
+
+fn read_schema(schema: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(schema).map_err(|error| match error.classify() {
+        serde_json::error::Category::Eof if schema.iter().all(u8::is_ascii_whitespace) => {
+            "EOF".to_owned()
+        }
+        serde_json::error::Category::Eof => "unexpected EOF".to_owned(),
+        _ => error.to_string(),
+    })
+}
+
+fn compile_error(error: &boon::CompileError) -> String {
+    use boon::CompileError as E;
+    let absolute = |url: &str| {
+        if url.contains('#') {
+            url.to_owned()
+        } else {
+            format!("{url}#")
+        }
+    };
+    match error {
+        E::ValidationError { url, src } => format!(
+            "{} is not valid against metaschema: {}",
+            quote(absolute(url)),
+            describe(src)
+        ),
+        E::LoadUrlError { url, src } => format!("failing loading {}: {src}", quote(url)),
+        E::UnsupportedUrlScheme { url } => format!("no URLLoader registered for {}", quote(url)),
+        E::JsonPointerNotFound(url) => format!("json-pointer in {} not found", quote(url)),
+        E::InvalidJsonPointer(url) => format!("invalid json-pointer {}", quote(url)),
+        E::AnchorNotFound { url, reference } => format!(
+            "anchor in {} not found in schema {}",
+            quote(reference),
+            quote(url)
+        ),
+        E::UnsupportedDraft { url } => format!("draft {} is not supported", quote(url)),
+        E::MetaSchemaCycle { url } => format!("cycle in resolving $schema in {}", quote(url)),
+        E::InvalidRegex { url, regex, src } => {
+            format!("invalid regex {} at {}: {src}", quote(regex), quote(url))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn describe(error: &ValidationError<'_, '_>) -> String {
+    let mut text = String::new();
+    describe_at(error, 0, &mut text);
+    text
+}
+
+fn describe_at(error: &ValidationError<'_, '_>, indent: usize, text: &mut String) {
+    let skipped = error.causes.len() == 1 && matches!(error.kind, ErrorKind::Reference { .. });
+    let mut below = indent;
+    if !skipped {
+        if indent > 0 {
+            text.push('\n');
+            text.push_str(&"  ".repeat(indent - 1));
+            text.push_str("- ");
+        }
+        below += 1;
+        let reason = reason(&error.kind);
+        if matches!(error.kind, ErrorKind::Schema { .. }) {
+            text.push_str(&reason);
+        } else {
+            let _ = write!(
+                text,
+                "at {}: {reason}",
+                quoted(&error.instance_location.to_string())
+            );
+        }
+    }
+    for cause in &error.causes {
+        describe_at(cause, below, text);
+    }
+}
+
+fn reason(kind: &ErrorKind<'_, '_>) -> String {
+    use ErrorKind as K;
+    let list = |indexes: &[usize]| {
+        let texts: Vec<String> = indexes.iter().map(ToString::to_string).collect();
+        texts.join(" ")
+    };
+    match kind {
+        K::Group | K::Reference { .. } => "validation failed".to_owned(),
+        K::Schema { url } => format!("jsonschema validation failed with {}", quoted(url)),
+        K::ContentSchema => "'contentSchema' failed".to_owned(),
+        K::PropertyName { prop } => format!("invalid propertyName {}", quoted(prop)),
+        K::RefCycle {
+            url,
+            kw_loc1,
+            kw_loc2,
+        } => format!(
+            "both {kw_loc1} and {kw_loc2} resolve to {} causing reference cycle",
+            quote(url)
+        ),
+        K::FalseSchema => "false schema".to_owned(),
+        K::Type { got, want } => {
+            let want: Vec<String> = want.iter().map(|t| t.to_string()).collect();
+            format!("got {got}, want {}", want.join(" or "))
+        }
+        K::Enum { want } => {
+            if want.iter().any(is_container) {
+                return "'enum' failed".to_owned();
+            }
+            match want.as_slice() {
+                [one] => format!("value must be {}", shown(one)),
+                _ => {
+                    let want: Vec<String> = want.iter().map(shown).collect();
+                    format!("value must be one of {}", want.join(", "))
+                }
+            }
+        }
+        K::Const { want } if is_container(want) => "'const' failed".to_owned(),
+        K::Const { want } => format!("value must be {}", shown(want)),
+        K::Format { got, want, err } => format!("{} is not valid {want}: {err}", shown(got)),
+        K::MinProperties { got, want } => bounds("minProperties", *got, *want),
+        K::MaxProperties { got, want } => bounds("maxProperties", *got, *want),
+        K::AdditionalProperties { got } => {
+            let got: Vec<&str> = got.iter().map(AsRef::as_ref).collect();
+            format!("additional properties {} not allowed", all_quoted(&got))
+        }
+        K::Required { want } => match want.as_slice() {
+            [one] => format!("missing property {}", quoted(one)),
+            _ => format!("missing properties {}", all_quoted(want)),
+        },
+        K::Dependency { prop, missing } | K::DependentRequired { prop, missing } => format!(
+            "properties {} required, if {} exists",
+            all_quoted(missing),
+            quoted(prop)
+        ),
+        K::MinItems { got, want } => bounds("minItems", *got, *want),
+        K::MaxItems { got, want } => bounds("maxItems", *got, *want),
+        K::Contains => "no items match contains schema".to_owned(),
+        K::MinContains { got, want } if got.is_empty() => format!(
+            "min {} items required to match contains schema, but none matched",
+            grouped(&want.to_string())
+        ),
+        K::MinContains { got, want } => format!(
+            "min {} items required to match contains schema, but matched {} items at {}",
+            grouped(&want.to_string()),
+            grouped(&got.len().to_string()),
+            list(got)
+        ),
+        K::MaxContains { got, want } => format!(
+            "max {} items required to match contains schema, but matched {} items at {}",
+            grouped(&want.to_string()),
+            grouped(&got.len().to_string()),
+            list(got)
+        ),
+        K::UniqueItems { got: [a, b] } => format!(
+            "items at {} and {} are equal",
+            grouped(&a.to_string()),
+            grouped(&b.to_string())
+        ),
+        K::AdditionalItems { got } => format!(
+            "last {} additionalItem(s) not allowed",
+            grouped(&got.to_string())
+        ),
+        K::MinLength { got, want } => bounds("minLength", *got, *want),
+        K::MaxLength { got, want } => bounds("maxLength", *got, *want),
+        K::Pattern { got, want } => {
+            format!("{} does not match pattern {}", quoted(got), quoted(want))
+        }
+        K::ContentEncoding { want, err } => {
+            format!("value is not {} encoded: {err}", quoted(want))
+        }
+        K::ContentMediaType { want, err, .. } => {
+            format!("value is not of mediatype {}: {err}", quoted(want))
+        }
+        K::Minimum { got, want } => numbers("minimum", got, want),
+        K::Maximum { got, want } => numbers("maximum", got, want),
+        K::ExclusiveMinimum { got, want } => numbers("exclusiveMinimum", got, want),
+        K::ExclusiveMaximum { got, want } => numbers("exclusiveMaximum", got, want),
+        K::MultipleOf { got, want } => numbers("multipleOf", got, want),
+        K::Not => "'not' failed".to_owned(),
+        K::AllOf => "'allOf' failed".to_owned(),
+        K::AnyOf => "'anyOf' failed".to_owned(),
+        K::OneOf(None) => "'oneOf' failed, none matched".to_owned(),
+        K::OneOf(Some((a, b))) => format!(
+            "'oneOf' failed, subschemas {}, {} matched",
+            grouped(&a.to_string()),
+            grouped(&b.to_string())
+        ),
+    }
+}
+
+fn is_container(value: &Value) -> bool {
+    value.is_array() || value.is_object()
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        Value::Null => "<nil>".to_owned(),
+        Value::Array(_) | Value::Object(_) => "value".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A text in single quotes.
+fn quoted(text: &str) -> String {
+    let text = quote(text);
+    let text = text[1..text.len() - 1].replace("\\\"", "\"");
+    format!("'{}'", text.replace('\'', "\\'"))
+}
+
+fn all_quoted(texts: &[&str]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+    texts.join(", ")
+}
+
+fn bounds(keyword: &str, got: usize, want: usize) -> String {
+    format!(
+        "{keyword}: got {}, want {}",
+        grouped(&got.to_string()),
+        grouped(&want.to_string())
+    )
+}
+
+fn numbers(keyword: &str, got: &Number, want: &Number) -> String {
+    format!("{keyword}: got {}, want {}", english(got), english(want))
+}
+
+/// A number in English: thousands are grouped, from a million on as a power of ten.
+fn english(number: &Number) -> String {
+    let value = number.as_f64().unwrap_or_default();
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    if (-4..6).contains(&exponent) {
+        return grouped(&value.to_string());
+    }
+    let mut power = String::new();
+    if exponent < 0 {
+        power.push('⁻');
+    }
+    for digit in format!("{:02}", exponent.abs()).bytes() {
+        power.push(['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][usize::from(digit - b'0')]);
+    }
+    format!("{digits}×10{power}")
+}
+
+/// Commas between thousands of the part before the point.
+fn grouped(number: &str) -> String {
+    let (sign, number) = match number.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", number),
+    };
+    let (whole, fraction) = match number.find('.') {
+        Some(point) => number.split_at(point),
+        None => (number, ""),
+    };
+    let mut text = String::from(sign);
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && (whole.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text + fraction
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_in_english() {
+        for (number, text) in [
+            (json!(70000), "70,000"),
+            (json!(0.5), "0.5"),
+            (json!(-1234.5), "-1,234.5"),
+            (json!(1234567.5), "1.2345675×10⁰⁶"),
+            (json!(1e-5), "1×10⁻⁰⁵"),
+            (json!(0.0), "0"),
+        ] {
+            let Value::Number(number) = number else {
+                panic!()
+            };
+            assert_eq!(english(&number), text);
+        }
+    }
+
+    #[test]
+    fn mistakes_have_the_words_of_the_go_library() {
+        let check = |schema: Value, values: Value| {
+            validate(schema.to_string().as_bytes(), &values).unwrap_err()
+        };
+        assert_eq!(
+            check(
+                json!({"properties": {"a": {"type": "string"}}}),
+                json!({"a": 1})
+            ),
+            "- at '/a': got number, want string\n"
+        );
+        assert_eq!(
+            check(json!({"required": ["a", "b"]}), json!({})),
+            "- at '': missing properties 'a', 'b'\n"
+        );
+        assert_eq!(
+            check(
+                json!({"properties": {"a": {"oneOf": [{"const": 1}, {"const": "x"}]}}}),
+                json!({"a": 2})
+            ),
+            "- at '/a': 'oneOf' failed, none matched\n  - at '/a': value must be 1\n  - at '/a': value must be 'x'\n"
+        );
+        assert!(validate(b"{\"type\": ", &json!({})).unwrap_err() == "unexpected EOF");
+    }
+}

@@ -3,7 +3,9 @@
 //! Rust's own differ: `char::is_uppercase` and `char::is_lowercase` are derived properties, the
 //! case mappings are the full ones (`ß` becomes `SS`), and the Unicode version is another.
 
-use super::unicode_tables::{ALTERNATE, CASE, DIGIT, LETTER, LOWER, PRINT, TITLE, UPPER};
+use super::unicode_tables::{
+    ALTERNATE, CASE, DIGIT, LETTER, LOWER, NUMBER, PRINT, PUNCTUATION, TITLE, UPPER,
+};
 
 /// Letters (categories `L*`).
 pub fn is_letter(character: char) -> bool {
@@ -19,6 +21,28 @@ pub fn is_digit(character: char) -> bool {
         return character.is_ascii_digit();
     }
     in_ranges(DIGIT, character)
+}
+
+/// Numbers (categories `N*`), as `½`.
+pub fn is_number(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_digit();
+    }
+    in_ranges(NUMBER, character)
+}
+
+/// Punctuation (categories `P*`); of ASCII not `$+<=>^`, the grave accent, `|` and `~`.
+pub fn is_punctuation(character: char) -> bool {
+    in_ranges(PUNCTUATION, character)
+}
+
+/// The characters of a string of Go as a `for … range` loop sees them: each byte that is no part of
+/// valid UTF-8 is a U+FFFD.
+pub fn runes(text: &[u8]) -> impl Iterator<Item = char> {
+    text.utf8_chunks().flat_map(|chunk| {
+        let invalid = chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER);
+        chunk.valid().chars().chain(invalid)
+    })
 }
 
 /// What `%q` prints as it is: letters, marks, numbers, punctuation, symbols and the ASCII space.

@@ -1,0 +1,118 @@
+//! Dates and durations. The current time is the host's, and the local time zone is UTC.
+
+mod duration;
+mod layout;
+mod objects;
+mod parse;
+mod time;
+mod zone;
+
+use gitops_core::go;
+
+use self::{objects::TimeObject, parse::parse, zone::Zone};
+use super::{Argument, Registry};
+use crate::template::{CallError, Context, FunctionSet, Str, Type, Value};
+
+pub(crate) use self::{objects::DurationObject, time::Time};
+
+pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
+    registry.add("now", |context: &mut Context<'_>| {
+        Value::object(TimeObject(now(context)))
+    });
+    registry.add("date", |context: &mut Context<'_>, layout: Str, date: Value| {
+        in_zone(context, &layout.to_str(), &date, "Local")
+    });
+    registry.add("htmlDate", |context: &mut Context<'_>, date: Value| {
+        in_zone(context, HTML, &date, "Local")
+    });
+    registry.add("htmlDateInZone", |context: &mut Context<'_>, date: Value, zone: Str| {
+        in_zone(context, HTML, &date, &zone.to_str())
+    });
+    for name in ["dateInZone", "date_in_zone"] {
+        registry.add(
+            name,
+            |context: &mut Context<'_>, layout: Str, date: Value, zone: Str| {
+                in_zone(context, &layout.to_str(), &date, &zone.to_str())
+            },
+        );
+    }
+    for name in ["dateModify", "date_modify"] {
+        registry.add(name, |change: Str, date: Time| {
+            let changed = modified(&change, &date).unwrap_or(date);
+            Value::object(TimeObject(changed))
+        });
+    }
+    for name in ["mustDateModify", "must_date_modify"] {
+        registry.add(name, |change: Str, date: Time| {
+            modified(&change, &date).map(|date| Value::object(TimeObject(date)))
+        });
+    }
+    registry.add("ago", |context: &mut Context<'_>, date: Value| {
+        let now = now(context);
+        let then = moment(&date).unwrap_or_else(|| now.clone());
+        now.since(&then).round(go::Duration::SECOND).to_string()
+    });
+    registry.add("toDate", |layout: Str, text: Str| {
+        let time = parse(&layout.to_str(), &text.to_str());
+        Value::object(TimeObject(time.unwrap_or(Time::ZERO)))
+    });
+    registry.add("mustToDate", |layout: Str, text: Str| {
+        parse(&layout.to_str(), &text.to_str())
+            .map(|time| Value::object(TimeObject(time)))
+            .map_err(|error| CallError::new(error.to_string()))
+    });
+    registry.add("unixEpoch", |date: Time| date.unix_seconds().to_string());
+    duration::register(registry, functions);
+}
+
+const HTML: &str = "2006-01-02";
+
+impl Argument for Time {
+    const TYPE: Type = Type::Object(objects::TIME);
+
+    fn take(arguments: &mut std::slice::IterMut<'_, Value>) -> Result<Self, CallError> {
+        let value = arguments.next().map(std::mem::take).unwrap_or_default();
+        match value.downcast::<TimeObject>() {
+            Some(TimeObject(time)) => Ok(time.clone()),
+            None => Err(CallError::new(format!(
+                "wrong type for value; expected {}; got {}",
+                objects::TIME,
+                value.type_name()
+            ))),
+        }
+    }
+}
+
+fn now(context: &mut Context<'_>) -> Time {
+    let now = context.host().now();
+    let nanoseconds = now.as_nanosecond();
+    Time::unix(
+        nanoseconds.div_euclid(1_000_000_000) as i64,
+        nanoseconds.rem_euclid(1_000_000_000) as u32,
+    )
+}
+
+/// The moment that a time or an integer means; None for everything else.
+fn moment(date: &Value) -> Option<Time> {
+    match date {
+        Value::Int(seconds) | Value::Int64(seconds) => Some(Time::unix(*seconds, 0)),
+        _ => date
+            .downcast::<TimeObject>()
+            .map(|TimeObject(time)| time.clone()),
+    }
+}
+
+/// A date in a layout; the current time for what is no date, UTC for unknown zones.
+fn in_zone(context: &mut Context<'_>, layout: &str, date: &Value, zone: &str) -> String {
+    let time = moment(date).unwrap_or_else(|| now(context));
+    let zone = Zone::load(zone).unwrap_or(Zone::Utc);
+    time.in_zone(zone).format(layout)
+}
+
+fn modified(change: &Str, date: &Time) -> Result<Time, CallError> {
+    let duration: go::Duration = change
+        .to_str()
+        .parse()
+        .map_err(|error: go::ParseDurationError| CallError::new(error.to_string()))?;
+    Ok(date.add(duration))
+}

@@ -1,0 +1,326 @@
+//! `time.Time`, `time.Duration`, `time.Month` and `time.Weekday` as templates see them: with methods.
+
+use std::{any::Any, borrow::Cow};
+
+use gitops_core::go;
+
+use super::{
+    layout::{LONG_MONTHS, LONG_WEEKDAYS},
+    time::{RFC3339_NANO, Time},
+    zone::Zone,
+};
+use crate::template::{CallError, Context, Kind, Object, Signature, Str, Type, Value};
+
+pub(super) const TIME: &str = "time.Time";
+const DURATION: &str = "time.Duration";
+const LOCATION: &str = "*time.Location";
+
+/// Go's `time.Time`.
+#[derive(Debug, Clone)]
+pub(crate) struct TimeObject(pub(crate) Time);
+
+impl Object for TimeObject {
+    fn type_name(&self) -> Cow<'static, str> {
+        TIME.into()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn method(&self, name: &str) -> Option<Signature> {
+        let parameters: &[Type] = match name {
+            "Unix" | "UnixMilli" | "UnixMicro" | "UnixNano" | "Year" | "Month" | "Day" | "Hour"
+            | "Minute" | "Second" | "Nanosecond" | "Weekday" | "YearDay" | "UTC" | "Local"
+            | "Location" | "IsZero" | "IsDST" | "String" | "GoString" => &[],
+            "Format" => &[Type::String],
+            "Add" | "Truncate" | "Round" => &[Type::Object(DURATION)],
+            "AddDate" => &[Type::Int, Type::Int, Type::Int],
+            "Sub" | "Before" | "After" | "Equal" | "Compare" => &[Type::Object(TIME)],
+            "In" => &[Type::Object(LOCATION)],
+            _ => return None,
+        };
+        Some(Signature::new(parameters))
+    }
+
+    fn call(
+        &self,
+        _context: &mut Context<'_>,
+        name: &str,
+        arguments: &mut [Value],
+    ) -> Result<Value, CallError> {
+        let time = &self.0;
+        let moment = |time: Time| Ok(Value::object(Self(time)));
+        let civil = time.civil();
+        match (name, &*arguments) {
+            ("Unix", _) => Ok(Value::Int64(time.unix_seconds())),
+            ("UnixMilli", _) => Ok(Value::Int64(
+                time.unix_seconds()
+                    .wrapping_mul(1000)
+                    .wrapping_add(i64::from(time.nanosecond() / 1_000_000)),
+            )),
+            ("UnixMicro", _) => Ok(Value::Int64(
+                time.unix_seconds()
+                    .wrapping_mul(1_000_000)
+                    .wrapping_add(i64::from(time.nanosecond() / 1000)),
+            )),
+            ("UnixNano", _) => Ok(Value::Int64(time.unix_nanoseconds())),
+            ("Year", _) => Ok(Value::Int(civil.year)),
+            ("Month", _) => Ok(Value::object(Named::Month(civil.month))),
+            ("Day", _) => Ok(Value::Int(civil.day)),
+            ("Hour", _) => Ok(Value::Int(civil.hour)),
+            ("Minute", _) => Ok(Value::Int(civil.minute)),
+            ("Second", _) => Ok(Value::Int(civil.second)),
+            ("Nanosecond", _) => Ok(Value::Int(i64::from(time.nanosecond()))),
+            ("Weekday", _) => Ok(Value::object(Named::Weekday(time.weekday()))),
+            ("YearDay", _) => Ok(Value::Int(time.year_day())),
+            ("UTC" | "Local", _) => moment(time.in_zone(Zone::Utc)),
+            ("Location", _) => Ok(Value::object(Location(time.zone().clone()))),
+            ("IsZero", _) => Ok(time.is_zero().into()),
+            ("IsDST", _) => Ok(time.zone().at(time.unix_seconds()).is_dst.into()),
+            ("String", _) => Ok(time.text().into()),
+            ("GoString", _) => Ok(go_string(time).into()),
+            ("Format", [Value::Str(layout)]) => Ok(time.format(&layout.to_str()).into()),
+            ("AddDate", [Value::Int(years), Value::Int(months), Value::Int(days)]) => {
+                moment(time.add_date(*years, *months, *days))
+            }
+            ("Add" | "Truncate" | "Round", [duration]) => {
+                let duration = duration
+                    .downcast::<DurationObject>()
+                    .ok_or_else(CallError::nil_pointer)?
+                    .0;
+                moment(match name {
+                    "Add" => time.add(duration),
+                    "Truncate" => time.truncate(duration),
+                    _ => time.round(duration),
+                })
+            }
+            ("In", [location]) => match location.downcast::<Location>() {
+                Some(Location(zone)) => moment(time.in_zone(zone.clone())),
+                None => Err(CallError::new("time: missing Location in call to Time.In")),
+            },
+            (_, [other]) => {
+                let other = &other
+                    .downcast::<Self>()
+                    .ok_or_else(CallError::nil_pointer)?
+                    .0;
+                let order = time.compare(other);
+                Ok(match name {
+                    "Sub" => Value::object(DurationObject(time.since(other))),
+                    "Before" => order.is_lt().into(),
+                    "After" => order.is_gt().into(),
+                    "Equal" => order.is_eq().into(),
+                    _ => Value::Int(order as i64),
+                })
+            }
+            _ => Err(CallError::nil_pointer()),
+        }
+    }
+
+    fn string(&self) -> Option<String> {
+        Some(self.0.text())
+    }
+
+    fn equals(&self, other: &dyn Object) -> bool {
+        other.as_any().downcast_ref::<Self>().is_some_and(|other| {
+            self.0.compare(&other.0).is_eq() && self.0.zone() == other.0.zone()
+        })
+    }
+
+    fn to_json(&self) -> Option<Value> {
+        Some(self.0.format(RFC3339_NANO).into())
+    }
+}
+
+/// The expression that makes a time, of `%#v`.
+fn go_string(time: &Time) -> String {
+    let civil = time.civil();
+    let zone = match time.zone() {
+        Zone::Utc => "time.UTC".to_owned(),
+        zone => format!("time.Location({})", go::quote(zone.name())),
+    };
+    format!(
+        "time.Date({}, time.{}, {}, {}, {}, {}, {}, {zone})",
+        civil.year,
+        LONG_MONTHS[(civil.month - 1) as usize],
+        civil.day,
+        civil.hour,
+        civil.minute,
+        civil.second,
+        time.nanosecond()
+    )
+}
+
+/// Go's `time.Duration`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DurationObject(pub(crate) go::Duration);
+
+impl Object for DurationObject {
+    fn type_name(&self) -> Cow<'static, str> {
+        DURATION.into()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Int64
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn method(&self, name: &str) -> Option<Signature> {
+        let parameters: &[Type] = match name {
+            "Seconds" | "Minutes" | "Hours" | "Milliseconds" | "Microseconds" | "Nanoseconds"
+            | "String" | "Abs" => &[],
+            "Round" | "Truncate" => &[Type::Object(DURATION)],
+            _ => return None,
+        };
+        Some(Signature::new(parameters))
+    }
+
+    fn call(
+        &self,
+        _context: &mut Context<'_>,
+        name: &str,
+        arguments: &mut [Value],
+    ) -> Result<Value, CallError> {
+        let duration = self.0;
+        let other = || {
+            arguments
+                .first()
+                .and_then(Value::downcast::<Self>)
+                .map(|other| other.0)
+                .ok_or_else(CallError::nil_pointer)
+        };
+        Ok(match name {
+            "Seconds" => Value::Float(duration.seconds()),
+            "Minutes" => Value::Float(duration.minutes()),
+            "Hours" => Value::Float(duration.hours()),
+            "Milliseconds" => Value::Int64(duration.milliseconds()),
+            "Microseconds" => Value::Int64(duration.microseconds()),
+            "Nanoseconds" => Value::Int64(duration.0),
+            "Abs" => Value::object(Self(duration.abs())),
+            "Round" => Value::object(Self(duration.round(other()?))),
+            "Truncate" => Value::object(Self(duration.truncate(other()?))),
+            _ => duration.to_string().into(),
+        })
+    }
+
+    fn string(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+
+    fn underlying(&self) -> Option<Value> {
+        Some(Value::Int64(self.0.0))
+    }
+
+    fn equals(&self, other: &dyn Object) -> bool {
+        other
+            .as_any()
+            .downcast_ref::<Self>()
+            .is_some_and(|other| self.0 == other.0)
+    }
+}
+
+/// Go's `time.Month` and `time.Weekday`: integers with names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Month(i64),
+    Weekday(i64),
+}
+
+impl Named {
+    fn number(self) -> i64 {
+        match self {
+            Self::Month(number) | Self::Weekday(number) => number,
+        }
+    }
+}
+
+impl Object for Named {
+    fn type_name(&self) -> Cow<'static, str> {
+        match self {
+            Self::Month(_) => "time.Month".into(),
+            Self::Weekday(_) => "time.Weekday".into(),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Int
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn method(&self, name: &str) -> Option<Signature> {
+        (name == "String").then(|| Signature::new(&[]))
+    }
+
+    fn call(
+        &self,
+        _context: &mut Context<'_>,
+        _name: &str,
+        _arguments: &mut [Value],
+    ) -> Result<Value, CallError> {
+        Ok(self.string().unwrap_or_default().into())
+    }
+
+    fn string(&self) -> Option<String> {
+        let name = match *self {
+            Self::Month(number) => LONG_MONTHS[(number - 1).clamp(0, 11) as usize],
+            Self::Weekday(number) => LONG_WEEKDAYS[number.clamp(0, 6) as usize],
+        };
+        Some(name.to_owned())
+    }
+
+    fn underlying(&self) -> Option<Value> {
+        Some(Value::Int(self.number()))
+    }
+
+    fn equals(&self, other: &dyn Object) -> bool {
+        other.as_any().downcast_ref::<Self>() == Some(self)
+    }
+}
+
+/// Go's `*time.Location`.
+#[derive(Debug, Clone)]
+struct Location(Zone);
+
+impl Object for Location {
+    fn type_name(&self) -> Cow<'static, str> {
+        LOCATION.into()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Pointer
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn method(&self, name: &str) -> Option<Signature> {
+        (name == "String").then(|| Signature::new(&[]))
+    }
+
+    fn call(
+        &self,
+        _context: &mut Context<'_>,
+        _name: &str,
+        _arguments: &mut [Value],
+    ) -> Result<Value, CallError> {
+        Ok(Value::Str(Str::from(self.0.name())))
+    }
+
+    fn string(&self) -> Option<String> {
+        Some(self.0.name().to_owned())
+    }
+
+    fn equals(&self, other: &dyn Object) -> bool {
+        other
+            .as_any()
+            .downcast_ref::<Self>()
+            .is_some_and(|other| self.0 == other.0)
+    }
+}

@@ -1,0 +1,20 @@
+//! Encodings: base 64, base 32, JSON, TOML.
+
+mod base;
+
+use super::Registry;
+use crate::template::Str;
+
+pub(super) fn register(registry: &mut Registry) {
+    registry.add("b64enc", |text: Str| base::encode(base::Alphabet::Base64, &text));
+    registry.add("b32enc", |text: Str| base::encode(base::Alphabet::Base32, &text));
+    registry.add("b64dec", |text: Str| decoded(base::Alphabet::Base64, &text));
+    registry.add("b32dec", |text: Str| decoded(base::Alphabet::Base32, &text));
+}
+
+pub(super) use base::{Alphabet, DecodeError, decode as decode_base, encode as encode_base};
+
+/// The text of the error is the result where there is one.
+fn decoded(alphabet: Alphabet, text: &Str) -> Vec<u8> {
+    base::decode(alphabet, text).unwrap_or_else(|error| error.to_string().into_bytes())
+}

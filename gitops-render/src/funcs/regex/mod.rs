@@ -1,0 +1,111 @@
+//! Regular expressions with the syntax, semantics and error texts of Go's package `regexp`.
+
+mod matching;
+mod syntax;
+mod unicode_names;
+
+use self::{
+    matching::{Pattern, quote_meta},
+    syntax::PatternError,
+};
+use super::{Registry, strings::string_list};
+use crate::template::{CallError, Context, List, ListType, Str};
+
+pub(super) fn register(registry: &mut Registry) {
+    registry.add("regexQuoteMeta", |text: Str| quote_meta(&text.to_str()));
+    // A wrong pattern matches nothing.
+    registry.add("regexMatch", |context: &mut Context<'_>, pattern: Str, text: Str| {
+        match compile(context, &pattern, &text, Failure::Error) {
+            Ok(compiled) => Ok(compiled.is_match(&text.to_str())),
+            Err(_) if Pattern::compile(&pattern.to_str()).is_err() => Ok(false),
+            Err(error) => Err(error),
+        }
+    });
+    registry.add("mustRegexMatch", |context: &mut Context<'_>, pattern: Str, text: Str| {
+        let pattern = compile(context, &pattern, &text, Failure::Error)?;
+        Ok::<_, CallError>(pattern.is_match(&text.to_str()))
+    });
+    for (prefix, failure) in [("regex", Failure::Panic), ("mustRegex", Failure::Error)] {
+        register_family(registry, prefix, failure);
+    }
+}
+
+/// What a wrong pattern is.
+#[derive(Clone, Copy)]
+enum Failure {
+    Panic,
+    Error,
+}
+
+fn register_family(registry: &mut Registry, prefix: &str, failure: Failure) {
+    let name = |short, must| if prefix == "regex" { short } else { must };
+    registry.add(
+        name("regexFind", "mustRegexFind"),
+        move |context: &mut Context<'_>, pattern: Str, text: Str| {
+            let pattern = compile(context, &pattern, &text, failure)?;
+            Ok::<_, CallError>(Str::from(pattern.find(&text.to_str())))
+        },
+    );
+    registry.add(
+        name("regexFindAll", "mustRegexFindAll"),
+        move |context: &mut Context<'_>, pattern: Str, text: Str, count: i64| {
+            let pattern = compile(context, &pattern, &text, failure)?;
+            let text = text.to_str();
+            let found = pattern.find_all(&text, count);
+            Ok::<_, CallError>(if found.is_empty() {
+                List::nil(ListType::Strings)
+            } else {
+                string_list(found)
+            })
+        },
+    );
+    registry.add(
+        name("regexReplaceAll", "mustRegexReplaceAll"),
+        move |context: &mut Context<'_>, pattern: Str, text: Str, replacement: Str| {
+            let pattern = compile(context, &pattern, &text, failure)?;
+            let replaced = pattern.replace_all(&text.to_str(), &replacement.to_str());
+            context.allow_bytes(replaced.len())?;
+            Ok::<_, CallError>(replaced)
+        },
+    );
+    registry.add(
+        name("regexReplaceAllLiteral", "mustRegexReplaceAllLiteral"),
+        move |context: &mut Context<'_>, pattern: Str, text: Str, replacement: Str| {
+            let pattern = compile(context, &pattern, &text, failure)?;
+            let replaced = pattern.replace_all_literal(&text.to_str(), &replacement.to_str());
+            context.allow_bytes(replaced.len())?;
+            Ok::<_, CallError>(replaced)
+        },
+    );
+    registry.add(
+        name("regexSplit", "mustRegexSplit"),
+        move |context: &mut Context<'_>, pattern: Str, text: Str, count: i64| {
+            let pattern = compile(context, &pattern, &text, failure)?;
+            let text = text.to_str();
+            Ok::<_, CallError>(match pattern.split(&text, count) {
+                Some(parts) => string_list(parts),
+                None => List::nil(ListType::Strings),
+            })
+        },
+    );
+}
+
+fn compile(
+    context: &mut Context<'_>,
+    pattern: &Str,
+    text: &Str,
+    failure: Failure,
+) -> Result<Pattern, CallError> {
+    context.spend((pattern.len() + text.len()) as u64 / 16)?;
+    let source = pattern.to_str();
+    Pattern::compile(&source).map_err(|error| failure.error(&error, &source))
+}
+
+impl Failure {
+    fn error(self, error: &PatternError, pattern: &str) -> CallError {
+        CallError::new(match self {
+            Self::Panic => error.panic_text(pattern),
+            Self::Error => error.to_string(),
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! Semantic versions; the rules themselves are [`gitops_core::version`]'s.
+
+use std::{any::Any, borrow::Cow};
+
+use gitops_core::version::{Constraint, Version};
+
+use super::Registry;
+use crate::template::{CallError, Context, Kind, Object, Signature, Str, Type, Value};
+
+pub(super) fn register(registry: &mut Registry) {
+    registry.add("semver", |text: Str| {
+        parse(&text).map(|version| Value::object(VersionObject(version)))
+    });
+    registry.add("semverCompare", |constraint: Str, version: Str| {
+        let constraint = Constraint::parse(&constraint.to_str())
+            .map_err(|error| CallError::new(error.to_string()))?;
+        Ok::<_, CallError>(constraint.matches(&parse(&version)?))
+    });
+}
+
+fn parse(text: &Str) -> Result<Version, CallError> {
+    Version::parse(&text.to_str()).map_err(|error| CallError::new(error.to_string()))
+}
+
+/// Go's `*semver.Version`.
+#[derive(Debug)]
+struct VersionObject(Version);
+
+const POINTER: Type = Type::Object("*semver.Version");
+
+impl Object for VersionObject {
+    fn type_name(&self) -> Cow<'static, str> {
+        POINTER.name().into()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Pointer
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn method(&self, name: &str) -> Option<Signature> {
+        let parameters: &[Type] = match name {
+            "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "Original" | "String"
+            | "IncMajor" | "IncMinor" | "IncPatch" => &[],
+            "Compare" | "Equal" | "LessThan" | "LessThanEqual" | "GreaterThan"
+            | "GreaterThanEqual" => &[POINTER],
+            "SetPrerelease" | "SetMetadata" => &[Type::String],
+            _ => return None,
+        };
+        Some(Signature::new(parameters))
+    }
+
+    fn call(
+        &self,
+        _context: &mut Context<'_>,
+        name: &str,
+        arguments: &mut [Value],
+    ) -> Result<Value, CallError> {
+        let version = &self.0;
+        let incremented = |next: Option<Version>, what: &str| {
+            next.map(|next| Value::object(VersionObject(next)))
+                .ok_or_else(|| {
+                    CallError::new(format!("{what} version increment would overflow uint64"))
+                })
+        };
+        match (name, arguments) {
+            ("Major", _) => Ok(Value::Uint64(version.major())),
+            ("Minor", _) => Ok(Value::Uint64(version.minor())),
+            ("Patch", _) => Ok(Value::Uint64(version.patch())),
+            ("Prerelease", _) => Ok(version.prerelease().into()),
+            ("Metadata", _) => Ok(version.metadata().into()),
+            ("Original", _) => Ok(version.original().into()),
+            ("String", _) => Ok(version.to_string().into()),
+            ("IncMajor", _) => incremented(version.next_major(), "major"),
+            ("IncMinor", _) => incremented(version.next_minor(), "minor"),
+            ("IncPatch", _) => incremented(version.next_patch(), "patch"),
+            ("SetPrerelease" | "SetMetadata", [Value::Str(text)]) => {
+                let text = text.to_str();
+                let changed = if name == "SetPrerelease" {
+                    version.with_prerelease(&text)
+                } else {
+                    version.with_metadata(&text)
+                };
+                changed
+                    .map(|version| Value::object(VersionObject(version)))
+                    .map_err(|error| CallError::new(error.to_string()))
+            }
+            (_, [other]) => {
+                let Some(Self(other)) = other.downcast::<Self>() else {
+                    return Err(CallError::nil_pointer());
+                };
+                let order = version.cmp(other);
+                Ok(match name {
+                    "Compare" => Value::Int(order as i64),
+                    "Equal" => order.is_eq().into(),
+                    "LessThan" => order.is_lt().into(),
+                    "LessThanEqual" => order.is_le().into(),
+                    "GreaterThan" => order.is_gt().into(),
+                    _ => order.is_ge().into(),
+                })
+            }
+            _ => Err(CallError::nil_pointer()),
+        }
+    }
+
+    fn string(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+
+    fn equals(&self, _other: &dyn Object) -> bool {
+        // Pointers of two calls are never the same.
+        false
+    }
+
+    fn to_json(&self) -> Option<Value> {
+        Some(self.0.to_string().into())
+    }
+}

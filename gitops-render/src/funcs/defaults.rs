@@ -4,12 +4,13 @@ use super::{Registry, Rest};
 use crate::template::{Kind, Value};
 
 pub(super) fn register(registry: &mut Registry) {
-    registry.add("default", |default: Value, Rest(given): Rest<Value>| {
-        match given.into_iter().next() {
+    registry.add(
+        "default",
+        |default: Value, Rest(given): Rest<Value>| match given.into_iter().next() {
             Some(given) if !is_empty(&given) => given,
             _ => default,
-        }
-    });
+        },
+    );
     registry.add("empty", |value: Value| is_empty(&value));
     registry.add("coalesce", |Rest(values): Rest<Value>| {
         values
@@ -23,9 +24,12 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add("any", |Rest(values): Rest<Value>| {
         !values.iter().all(is_empty)
     });
-    registry.add("ternary", |yes: Value, no: Value, condition: bool| {
-        if condition { yes } else { no }
-    });
+    registry.add(
+        "ternary",
+        |yes: Value, no: Value, condition: bool| {
+            if condition { yes } else { no }
+        },
+    );
 }
 
 /// Whether a value is nil, false, zero, or has no items; structs never are empty.

@@ -19,7 +19,9 @@ pub(super) fn register(registry: &mut Registry) {
     });
     registry.add("hasKey", |map: Map, key: Str| map.contains_key(&key));
     registry.add("pluck", |key: Str, Rest(maps): Rest<Map>| {
-        maps.iter().filter_map(|map| map.get(&key)).collect::<List>()
+        maps.iter()
+            .filter_map(|map| map.get(&key))
+            .collect::<List>()
     });
     registry.add("keys", |Rest(maps): Rest<Map>| {
         let keys = maps.iter().flat_map(Map::keys).map(Value::Str);

@@ -1,7 +1,10 @@
 //! Lists: all of them give new lists.
 
 use super::{
-    Registry, Rest, defaults::is_empty, math::to_int64, reflection::deep_equal,
+    Registry, Rest,
+    defaults::is_empty,
+    math::to_int64,
+    reflection::deep_equal,
     strings::{strval, to_strings},
 };
 use crate::template::{CallError, Context, List, ListType, Str, Value};
@@ -53,7 +56,12 @@ pub(super) fn register(registry: &mut Registry) {
     for name in ["compact", "mustCompact"] {
         registry.add(name, |list: Value| {
             let items = items_of(&list, "compact on")?;
-            Ok::<_, CallError>(items.into_iter().filter(|item| !is_empty(item)).collect::<List>())
+            Ok::<_, CallError>(
+                items
+                    .into_iter()
+                    .filter(|item| !is_empty(item))
+                    .collect::<List>(),
+            )
         });
     }
     for name in ["uniq", "mustUniq"] {

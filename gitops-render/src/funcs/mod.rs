@@ -16,7 +16,21 @@
 //! A function that needs the render takes `&mut Context<'_>` first.
 
 pub mod builtin;
+mod crypto;
+mod dates;
+mod defaults;
+mod dicts;
+mod encoding;
 pub mod helm;
+mod lists;
+mod math;
+mod network;
+mod paths;
+mod reflection;
+mod regex;
+mod semver;
+mod strings;
+mod url;
 
 use std::{
     collections::HashMap,
@@ -55,6 +69,24 @@ impl Registry {
     #[must_use]
     pub fn helm(options: &EngineOptions) -> Self {
         let mut registry = Self::default();
+        for register in [
+            strings::register,
+            lists::register,
+            dicts::register,
+            math::register,
+            semver::register,
+            regex::register,
+            crypto::register,
+            encoding::register,
+            defaults::register,
+            reflection::register,
+            paths::register,
+            url::register,
+            network::register,
+        ] {
+            register(&mut registry);
+        }
+        dates::register(&mut registry, options.functions);
         builtin::register(&mut registry);
         helm::register(&mut registry, options);
         registry

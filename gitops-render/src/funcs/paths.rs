@@ -9,7 +9,10 @@ pub(super) fn register(registry: &mut Registry) {
     }
     for name in ["dir", "osDir"] {
         registry.add(name, |path: Str| {
-            let end = path.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
+            let end = path
+                .iter()
+                .rposition(|&byte| byte == b'/')
+                .map_or(0, |at| at + 1);
             clean(&path[..end])
         });
     }
@@ -85,7 +88,13 @@ mod tests {
         ] {
             assert_eq!(clean(path.as_bytes()), cleaned.as_bytes(), "{path}");
         }
-        assert_eq!((base(b"a/b//"), base(b"//"), base(b"")), (&b"b"[..], &b"/"[..], &b"."[..]));
-        assert_eq!((extension(b"a.b/c"), extension(b"a/.x.yz")), (&b""[..], &b".yz"[..]));
+        assert_eq!(
+            (base(b"a/b//"), base(b"//"), base(b"")),
+            (&b"b"[..], &b"/"[..], &b"."[..])
+        );
+        assert_eq!(
+            (extension(b"a.b/c"), extension(b"a/.x.yz")),
+            (&b""[..], &b".yz"[..])
+        );
     }
 }

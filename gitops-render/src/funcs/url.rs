@@ -451,14 +451,38 @@ mod tests {
     #[test]
     fn errors() {
         for (text, expected) in [
-            ("://bad", r#"unable to parse url: parse "://bad": missing protocol scheme"#),
-            ("http://a b/", r#"unable to parse url: parse "http://a b/": invalid character " " in host name"#),
-            ("http://h:x/", r#"unable to parse url: parse "http://h:x/": invalid port ":x" after host"#),
-            ("/%zz", r#"unable to parse url: parse "/%zz": invalid URL escape "%zz""#),
-            ("a\n", r#"unable to parse url: parse "a\n": net/url: invalid control character in URL"#),
-            ("a:b/c", "fragment= host= hostname= opaque=b/c path= query= scheme=a userinfo="),
-            ("1a:b", r#"unable to parse url: parse "1a:b": first path segment in URL cannot contain colon"#),
-            ("http://[::1", r#"unable to parse url: parse "http://[::1": missing ']' in host"#),
+            (
+                "://bad",
+                r#"unable to parse url: parse "://bad": missing protocol scheme"#,
+            ),
+            (
+                "http://a b/",
+                r#"unable to parse url: parse "http://a b/": invalid character " " in host name"#,
+            ),
+            (
+                "http://h:x/",
+                r#"unable to parse url: parse "http://h:x/": invalid port ":x" after host"#,
+            ),
+            (
+                "/%zz",
+                r#"unable to parse url: parse "/%zz": invalid URL escape "%zz""#,
+            ),
+            (
+                "a\n",
+                r#"unable to parse url: parse "a\n": net/url: invalid control character in URL"#,
+            ),
+            (
+                "a:b/c",
+                "fragment= host= hostname= opaque=b/c path= query= scheme=a userinfo=",
+            ),
+            (
+                "1a:b",
+                r#"unable to parse url: parse "1a:b": first path segment in URL cannot contain colon"#,
+            ),
+            (
+                "http://[::1",
+                r#"unable to parse url: parse "http://[::1": missing ']' in host"#,
+            ),
         ] {
             assert_eq!(parts(text), expected, "{text}");
         }
@@ -467,11 +491,25 @@ mod tests {
     #[test]
     fn putting_together() {
         let join = |parts: &[(&str, &str)]| {
-            let map: Map = parts.iter().map(|&(key, value)| (key, Value::str(value))).collect();
+            let map: Map = parts
+                .iter()
+                .map(|&(key, value)| (key, Value::str(value)))
+                .collect();
             String::from_utf8(url_join(map).expect("valid")).expect("ASCII")
         };
-        assert_eq!(join(&[("scheme", "http"), ("host", "h"), ("path", "a b"), ("userinfo", "u:p")]), "http://u:p@h/a%20b");
+        assert_eq!(
+            join(&[
+                ("scheme", "http"),
+                ("host", "h"),
+                ("path", "a b"),
+                ("userinfo", "u:p")
+            ]),
+            "http://u:p@h/a%20b"
+        );
         assert_eq!(join(&[("path", "a:b/c")]), "./a:b/c");
-        assert_eq!(join(&[("scheme", "mailto"), ("opaque", "a@b"), ("query", "s=1")]), "mailto:a@b?s=1");
+        assert_eq!(
+            join(&[("scheme", "mailto"), ("opaque", "a@b"), ("query", "s=1")]),
+            "mailto:a@b?s=1"
+        );
     }
 }

@@ -2,7 +2,10 @@
 
 use gitops_core::go::{self, parse_float, parse_int, quote, unicode::is_space};
 
-use super::{Registry, objects::{DurationObject, TimeObject}};
+use super::{
+    Registry,
+    objects::{DurationObject, TimeObject},
+};
 use crate::template::{CallError, Context, FunctionSet, Value};
 
 pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
@@ -187,13 +190,26 @@ mod tests {
 
     #[test]
     fn conversions() {
-        let seconds = |value: Value| to_duration(&value).map(|d| d.to_string()).map_err(|e| e.to_string());
+        let seconds = |value: Value| {
+            to_duration(&value)
+                .map(|d| d.to_string())
+                .map_err(|e| e.to_string())
+        };
         assert_eq!(seconds(Value::str(" 1h30m ")), Ok("1h30m0s".to_owned()));
         assert_eq!(seconds(Value::str("2.5")), Ok("2.5s".to_owned()));
         assert_eq!(seconds(Value::Int(90)), Ok("1m30s".to_owned()));
-        assert_eq!(seconds(Value::str("x ")), Err("could not parse duration \"x \"".to_owned()));
-        assert_eq!(seconds(Value::Bool(true)), Err("unsupported duration type bool".to_owned()));
-        assert_eq!(seconds(Value::Uint64(u64::MAX)), Err("duration seconds overflow: 18446744073709551615".to_owned()));
+        assert_eq!(
+            seconds(Value::str("x ")),
+            Err("could not parse duration \"x \"".to_owned())
+        );
+        assert_eq!(
+            seconds(Value::Bool(true)),
+            Err("unsupported duration type bool".to_owned())
+        );
+        assert_eq!(
+            seconds(Value::Uint64(u64::MAX)),
+            Err("duration seconds overflow: 18446744073709551615".to_owned())
+        );
         assert_eq!(duration(Value::Int(95)), "0s");
         assert_eq!(duration(Value::str("95")), "1m35s");
     }

@@ -99,8 +99,11 @@ fn element(text: &str) -> Option<(usize, usize, Element)> {
             if text.starts_with("January") {
                 return Some((0, 7, E::LongMonth));
             }
-            return (text.starts_with("Jan") && !starts_lower(&text[3..]))
-                .then_some((0, 3, E::Month));
+            return (text.starts_with("Jan") && !starts_lower(&text[3..])).then_some((
+                0,
+                3,
+                E::Month,
+            ));
         }
         b'M' => {
             if text.starts_with("Monday") {
@@ -172,7 +175,10 @@ fn offset(text: &str, first: char) -> Option<(usize, usize, Element)> {
 /// `.000` or `,999`: the digits must end there.
 fn fraction(text: &str) -> Option<(usize, usize, Element)> {
     let separator = text.chars().next()?;
-    let digit = text[1..].chars().next().filter(|c| matches!(c, '0' | '9'))?;
+    let digit = text[1..]
+        .chars()
+        .next()
+        .filter(|c| matches!(c, '0' | '9'))?;
     let digits = text[1..].chars().take_while(|&c| c == digit).count();
     if text[1 + digits..].starts_with(|c: char| c.is_ascii_digit()) {
         return None;

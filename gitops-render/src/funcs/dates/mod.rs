@@ -13,21 +13,27 @@ use self::{objects::TimeObject, parse::parse, zone::Zone};
 use super::{Argument, Registry};
 use crate::template::{CallError, Context, FunctionSet, Str, Type, Value};
 
-pub(crate) use self::{objects::DurationObject, time::Time};
+pub(crate) use self::time::Time;
 
 pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
     registry.add("now", |context: &mut Context<'_>| {
         Value::object(TimeObject(now(context)))
     });
-    registry.add("date", |context: &mut Context<'_>, layout: Str, date: Value| {
-        in_zone(context, &layout.to_str(), &date, "Local")
-    });
+    registry.add(
+        "date",
+        |context: &mut Context<'_>, layout: Str, date: Value| {
+            in_zone(context, &layout.to_str(), &date, "Local")
+        },
+    );
     registry.add("htmlDate", |context: &mut Context<'_>, date: Value| {
         in_zone(context, HTML, &date, "Local")
     });
-    registry.add("htmlDateInZone", |context: &mut Context<'_>, date: Value, zone: Str| {
-        in_zone(context, HTML, &date, &zone.to_str())
-    });
+    registry.add(
+        "htmlDateInZone",
+        |context: &mut Context<'_>, date: Value, zone: Str| {
+            in_zone(context, HTML, &date, &zone.to_str())
+        },
+    );
     for name in ["dateInZone", "date_in_zone"] {
         registry.add(
             name,

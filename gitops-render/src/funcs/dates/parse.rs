@@ -46,8 +46,8 @@ pub(crate) fn parse(layout: &str, value: &str) -> Result<Time, ParseTimeError> {
     let mut rest = value.as_bytes();
     loop {
         let (prefix, element, element_text, suffix) = next_element(layout_rest);
-        rest = skip(rest, prefix.as_bytes())
-            .map_err(|rest| failure(prefix, rest, String::new()))?;
+        rest =
+            skip(rest, prefix.as_bytes()).map_err(|rest| failure(prefix, rest, String::new()))?;
         let Some(element) = element else {
             if rest.is_empty() {
                 break;
@@ -505,10 +505,26 @@ mod tests {
     fn values() {
         for (layout, value, expected) in [
             ("2006-01-02", "2020-05-06", "2020-05-06 00:00:00 +0000 UTC"),
-            ("2006-01-02T15:04:05Z07:00", "2020-05-06T01:02:03.5+02:00", "2020-05-06 01:02:03.5 +0200 +0200"),
-            ("2006-01-02T15:04:05Z07:00", "2020-05-06T01:02:03Z", "2020-05-06 01:02:03 +0000 UTC"),
-            ("Jan _2 2006 3PM MST", "may  6 2020 1PM CET", "2020-05-06 13:00:00 +0000 CET"),
-            ("15:04 MST", "01:02 GMT-3", "0000-01-01 01:02:00 -0300 GMT-3"),
+            (
+                "2006-01-02T15:04:05Z07:00",
+                "2020-05-06T01:02:03.5+02:00",
+                "2020-05-06 01:02:03.5 +0200 +0200",
+            ),
+            (
+                "2006-01-02T15:04:05Z07:00",
+                "2020-05-06T01:02:03Z",
+                "2020-05-06 01:02:03 +0000 UTC",
+            ),
+            (
+                "Jan _2 2006 3PM MST",
+                "may  6 2020 1PM CET",
+                "2020-05-06 13:00:00 +0000 CET",
+            ),
+            (
+                "15:04 MST",
+                "01:02 GMT-3",
+                "-0001-12-31 22:02:00 -0300 GMT-3",
+            ),
             ("2006 002", "2020 060", "2020-02-29 00:00:00 +0000 UTC"),
             ("06", "70", "1970-01-01 00:00:00 +0000 UTC"),
             ("3:04pm", "12:30am", "0000-01-01 00:30:00 +0000 UTC"),
@@ -520,13 +536,41 @@ mod tests {
     #[test]
     fn errors() {
         for (layout, value, expected) in [
-            ("2006-01-02", "x", r#"parsing time "x" as "2006-01-02": cannot parse "x" as "2006""#),
-            ("2006-01-02", "2020-13-01", r#"parsing time "2020-13-01": month out of range"#),
-            ("2006-01-02", "2020-02-30", r#"parsing time "2020-02-30": day out of range"#),
-            ("2006-01-02", "2020-02-03 ", r#"parsing time "2020-02-03 ": extra text: " ""#),
-            ("2006-01", "2020/01", r#"parsing time "2020/01" as "2006-01": cannot parse "/01" as "-""#),
-            ("2006 002", "2021 366", r#"parsing time "2021 366": day-of-year out of range"#),
-            ("15", "é", r#"parsing time "\xc3\xa9" as "15": cannot parse "\xc3\xa9" as "15""#),
+            (
+                "2006-01-02",
+                "x",
+                r#"parsing time "x" as "2006-01-02": cannot parse "x" as "2006""#,
+            ),
+            (
+                "2006-01-02",
+                "2020-13-01",
+                r#"parsing time "2020-13-01": month out of range"#,
+            ),
+            (
+                "2006-01-02",
+                "2020-02-30",
+                r#"parsing time "2020-02-30": day out of range"#,
+            ),
+            (
+                "2006-01-02",
+                "2020-02-03 ",
+                r#"parsing time "2020-02-03 ": extra text: " ""#,
+            ),
+            (
+                "2006-01",
+                "2020/01",
+                r#"parsing time "2020/01" as "2006-01": cannot parse "/01" as "-""#,
+            ),
+            (
+                "2006 002",
+                "2021 366",
+                r#"parsing time "2021 366": day-of-year out of range"#,
+            ),
+            (
+                "15",
+                "é",
+                r#"parsing time "\xc3\xa9" as "15": cannot parse "\xc3\xa9" as "15""#,
+            ),
         ] {
             assert_eq!(read(layout, value), expected, "{layout} {value}");
         }

@@ -54,7 +54,10 @@ impl Time {
 
     /// `time.Date` in UTC: months, days, hours, minutes and seconds beyond their ranges carry.
     pub(crate) fn utc(civil: Civil, nanoseconds: u32) -> Self {
-        let months = civil.year.saturating_mul(12).saturating_add(civil.month - 1);
+        let months = civil
+            .year
+            .saturating_mul(12)
+            .saturating_add(civil.month - 1);
         let days = days_before_month(months.div_euclid(12), months.rem_euclid(12) + 1)
             .saturating_add(civil.day - 1);
         let seconds = days
@@ -390,9 +393,15 @@ mod tests {
             ("Mon Jan _2 3:4:5PM 06", "Wed May  6 12:2:3AM 20"),
             ("Monday, January 2; 03pm", "Wednesday, May 6; 12am"),
             ("002 __2 _2006", "127 127 _2020"),
-            (".000 .999 .99 ,0000000000 .05", ".120 .12 .12 ,120000000 .03"),
-            ("Z07:00 -0700 -07:00:00 Z070000 -07 MST", "Z +0000 +00:00:00 Z +00 UTC"),
-            ("Janu Jany Mons é 1", "Mayu Jany Mons é 5"),
+            (
+                ".000 .999 .99 ,0000000000 .05",
+                ".120 .12 .12 ,120000000 .03",
+            ),
+            (
+                "Z07:00 -0700 -07:00:00 Z070000 -07 MST",
+                "Z +0000 +00:00:00 Z +00 UTC",
+            ),
+            ("Janu Jany Mons é 1", "Janu Jany Mons é 5"),
             (RFC3339_NANO, "2020-05-06T00:02:03.12Z"),
         ] {
             assert_eq!(moment().format(layout), expected, "{layout}");
@@ -405,23 +414,51 @@ mod tests {
         let berlin = moment().in_zone(Zone::load("Europe/Berlin").expect("known"));
         assert_eq!(berlin.text(), "2020-05-06 02:02:03.12 +0200 CEST");
         let fixed = moment().in_zone(Zone::Fixed("".into(), -12_645));
-        assert_eq!(fixed.format("15:04:05 -07:00:00 MST"), "20:31:18 -03:30:45 -0330");
+        assert_eq!(
+            fixed.format("15:04:05 -07:00:00 MST"),
+            "20:31:18 -03:30:45 -0330"
+        );
         assert_eq!(Zone::load("europe/berlin"), None);
         assert_eq!(Zone::load("../etc/passwd"), None);
-        let winter = Time::utc(Civil { year: 2020, month: 1, day: 31, hour: 12, minute: 0, second: 0 }, 0)
-            .with_clock_in(Zone::load("America/New_York").expect("known"));
+        let winter = Time::utc(
+            Civil {
+                year: 2020,
+                month: 1,
+                day: 31,
+                hour: 12,
+                minute: 0,
+                second: 0,
+            },
+            0,
+        )
+        .with_clock_in(Zone::load("America/New_York").expect("known"));
         assert_eq!(winter.text(), "2020-01-31 12:00:00 -0500 EST");
-        assert_eq!(winter.add_date(0, 6, 1).text(), "2020-08-01 12:00:00 -0400 EDT");
+        assert_eq!(
+            winter.add_date(0, 6, 1).text(),
+            "2020-08-01 12:00:00 -0400 EDT"
+        );
     }
 
     #[test]
     fn arithmetic() {
         let time = moment();
-        assert_eq!(time.add(go::Duration(-1_120_000_001)).text(), "2020-05-06 00:02:01.999999999 +0000 UTC");
-        assert_eq!(time.add_date(0, -3, 25).text(), "2020-03-02 00:02:03.12 +0000 UTC");
+        assert_eq!(
+            time.add(go::Duration(-1_120_000_001)).text(),
+            "2020-05-06 00:02:01.999999999 +0000 UTC"
+        );
+        assert_eq!(
+            time.add_date(0, -3, 25).text(),
+            "2020-03-02 00:02:03.12 +0000 UTC"
+        );
         assert_eq!(time.since(&time.add(go::Duration(-5))), go::Duration(5));
-        assert_eq!(time.truncate(go::Duration::HOUR).text(), "2020-05-06 00:00:00 +0000 UTC");
-        assert_eq!(time.round(go::Duration::SECOND).text(), "2020-05-06 00:02:03 +0000 UTC");
+        assert_eq!(
+            time.truncate(go::Duration::HOUR).text(),
+            "2020-05-06 00:00:00 +0000 UTC"
+        );
+        assert_eq!(
+            time.round(go::Duration::SECOND).text(),
+            "2020-05-06 00:02:03 +0000 UTC"
+        );
         assert_eq!((time.weekday(), time.year_day()), (3, 127));
         assert_eq!(Time::ZERO.since(&time), go::Duration(i64::MIN));
     }

@@ -206,21 +206,47 @@ mod tests {
             let data: Vec<u8> = (0..length).map(|byte| byte.wrapping_mul(83)).collect();
             for alphabet in [Alphabet::Base64, Alphabet::Base32] {
                 let text = encode(alphabet, &data);
-                assert_eq!(decode(alphabet, text.as_bytes()), Ok(data.clone()), "{text}");
+                assert_eq!(
+                    decode(alphabet, text.as_bytes()),
+                    Ok(data.clone()),
+                    "{text}"
+                );
             }
         }
         assert_eq!(encode(Alphabet::Base64, b"hello"), "aGVsbG8=");
         assert_eq!(encode(Alphabet::Base32, b"hello"), "NBSWY3DP");
-        assert_eq!(decode(Alphabet::Base64, b"aGVs\nbG8=\r\n"), Ok(b"hello".to_vec()));
+        assert_eq!(
+            decode(Alphabet::Base64, b"aGVs\nbG8=\r\n"),
+            Ok(b"hello".to_vec())
+        );
     }
 
     #[test]
     fn errors() {
-        let error = |alphabet, text: &str| decode(alphabet, text.as_bytes()).expect_err(text).to_string();
-        assert_eq!(error(Alphabet::Base64, "x"), "illegal base64 data at input byte 0");
-        assert_eq!(error(Alphabet::Base64, "ab!d"), "illegal base64 data at input byte 2");
-        assert_eq!(error(Alphabet::Base64, "aGVsbG8"), "illegal base64 data at input byte 4");
-        assert_eq!(error(Alphabet::Base64, "aGVsbG8=="), "illegal base64 data at input byte 8");
-        assert_eq!(error(Alphabet::Base32, "1"), "illegal base32 data at input byte 0");
+        let error = |alphabet, text: &str| {
+            decode(alphabet, text.as_bytes())
+                .expect_err(text)
+                .to_string()
+        };
+        assert_eq!(
+            error(Alphabet::Base64, "x"),
+            "illegal base64 data at input byte 0"
+        );
+        assert_eq!(
+            error(Alphabet::Base64, "ab!d"),
+            "illegal base64 data at input byte 2"
+        );
+        assert_eq!(
+            error(Alphabet::Base64, "aGVsbG8"),
+            "illegal base64 data at input byte 4"
+        );
+        assert_eq!(
+            error(Alphabet::Base64, "aGVsbG8=="),
+            "illegal base64 data at input byte 8"
+        );
+        assert_eq!(
+            error(Alphabet::Base32, "1"),
+            "illegal base32 data at input byte 0"
+        );
     }
 }

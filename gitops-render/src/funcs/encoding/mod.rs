@@ -6,15 +6,15 @@ use super::Registry;
 use crate::template::Str;
 
 pub(super) fn register(registry: &mut Registry) {
-    registry.add("b64enc", |text: Str| base::encode(base::Alphabet::Base64, &text));
-    registry.add("b32enc", |text: Str| base::encode(base::Alphabet::Base32, &text));
-    registry.add("b64dec", |text: Str| decoded(base::Alphabet::Base64, &text));
-    registry.add("b32dec", |text: Str| decoded(base::Alphabet::Base32, &text));
+    registry.add("b64enc", |text: Str| encode_base(Alphabet::Base64, &text));
+    registry.add("b32enc", |text: Str| encode_base(Alphabet::Base32, &text));
+    registry.add("b64dec", |text: Str| decoded(Alphabet::Base64, &text));
+    registry.add("b32dec", |text: Str| decoded(Alphabet::Base32, &text));
 }
 
-pub(super) use base::{Alphabet, DecodeError, decode as decode_base, encode as encode_base};
+pub(crate) use base::{Alphabet, DecodeError, decode as decode_base, encode as encode_base};
 
 /// The text of the error is the result where there is one.
 fn decoded(alphabet: Alphabet, text: &Str) -> Vec<u8> {
-    base::decode(alphabet, text).unwrap_or_else(|error| error.to_string().into_bytes())
+    decode_base(alphabet, text).unwrap_or_else(|error| error.to_string().into_bytes())
 }

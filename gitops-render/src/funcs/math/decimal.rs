@@ -142,11 +142,16 @@ mod tests {
         same(number(-1.0).divide(&number(3.0)), -0.333_333_333_333_333_3);
         same(number(1.0).divide(&number(1e20)), 0.0);
         assert_eq!(
-            number(1.0).divide(&number(0.0)).expect_err("by zero").to_string(),
+            number(1.0)
+                .divide(&number(0.0))
+                .expect_err("by zero")
+                .to_string(),
             "decimal division by 0"
         );
         assert_eq!(
-            Decimal::from_float(f64::INFINITY).expect_err("infinite").to_string(),
+            Decimal::from_float(f64::INFINITY)
+                .expect_err("infinite")
+                .to_string(),
             "Cannot create a Decimal from +Inf"
         );
     }

@@ -258,7 +258,10 @@ mod tests {
             (1.0, 400, f64::NAN),
         ] {
             let actual = round(value, places);
-            assert!(actual.to_bits() == expected.to_bits() || (actual.is_nan() && expected.is_nan()), "{value} {places}: {actual}");
+            assert!(
+                actual.to_bits() == expected.to_bits() || (actual.is_nan() && expected.is_nan()),
+                "{value} {places}: {actual}"
+            );
         }
     }
 

@@ -172,10 +172,7 @@ impl<'t> Replacements<'t> {
         }
     }
 
-    fn next_match(
-        &mut self,
-        find: impl FnOnce(usize) -> Option<Match<'t>>,
-    ) -> Option<Match<'t>> {
+    fn next_match(&mut self, find: impl FnOnce(usize) -> Option<Match<'t>>) -> Option<Match<'t>> {
         (self.position <= self.text.len())
             .then(|| find(self.position))
             .flatten()
@@ -316,7 +313,10 @@ mod tests {
         assert!(pattern("a").find_all("aaa", 0).is_empty());
         assert_eq!(pattern("a*").replace_all("baac", "x"), "xbxcx");
         assert_eq!(pattern("").replace_all("日本", "-"), "-日-本-");
-        assert_eq!(pattern("a").split("banana", -1), Some(vec!["b", "n", "n", ""]));
+        assert_eq!(
+            pattern("a").split("banana", -1),
+            Some(vec!["b", "n", "n", ""])
+        );
         assert_eq!(pattern("a").split("banana", 2), Some(vec!["b", "nana"]));
         assert_eq!(pattern("").split("abc", -1), Some(vec!["a", "b", "c"]));
         assert_eq!(pattern("a").split("", -1), Some(vec![""]));
@@ -331,7 +331,10 @@ mod tests {
         assert_eq!(swap.replace_all("a b", "${2}W$2W$$"), "bW$");
         assert_eq!(swap.replace_all("a b", "$ ${x $0 $9 $01"), "$ ${x a b  ");
         assert_eq!(swap.replace_all_literal("a b", "$2"), "$2");
-        assert_eq!(pattern("(?P<n>a)|(?P<n>b)").replace_all("ab", "<$n>"), "<a><b>");
+        assert_eq!(
+            pattern("(?P<n>a)|(?P<n>b)").replace_all("ab", "<$n>"),
+            "<a><b>"
+        );
         assert_eq!(quote_meta("a.b*c-"), r"a\.b\*c-");
     }
 }

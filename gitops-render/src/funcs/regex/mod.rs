@@ -14,17 +14,26 @@ use crate::template::{CallError, Context, List, ListType, Str};
 pub(super) fn register(registry: &mut Registry) {
     registry.add("regexQuoteMeta", |text: Str| quote_meta(&text.to_str()));
     // A wrong pattern matches nothing.
-    registry.add("regexMatch", |context: &mut Context<'_>, pattern: Str, text: Str| {
-        match compile(context, &pattern, &text, Failure::Error) {
+    registry.add(
+        "regexMatch",
+        |context: &mut Context<'_>, pattern: Str, text: Str| match compile(
+            context,
+            &pattern,
+            &text,
+            Failure::Error,
+        ) {
             Ok(compiled) => Ok(compiled.is_match(&text.to_str())),
             Err(_) if Pattern::compile(&pattern.to_str()).is_err() => Ok(false),
             Err(error) => Err(error),
-        }
-    });
-    registry.add("mustRegexMatch", |context: &mut Context<'_>, pattern: Str, text: Str| {
-        let pattern = compile(context, &pattern, &text, Failure::Error)?;
-        Ok::<_, CallError>(pattern.is_match(&text.to_str()))
-    });
+        },
+    );
+    registry.add(
+        "mustRegexMatch",
+        |context: &mut Context<'_>, pattern: Str, text: Str| {
+            let pattern = compile(context, &pattern, &text, Failure::Error)?;
+            Ok::<_, CallError>(pattern.is_match(&text.to_str()))
+        },
+    );
     for (prefix, failure) in [("regex", Failure::Panic), ("mustRegex", Failure::Error)] {
         register_family(registry, prefix, failure);
     }

@@ -571,7 +571,10 @@ fn count(text: &str) -> Option<(i64, &str)> {
     if digits.is_empty() || (digits.len() > 1 && digits.starts_with('0')) {
         return None;
     }
-    let value = digits.parse().ok().filter(|&value: &i64| value < 1_000_000_000);
+    let value = digits
+        .parse()
+        .ok()
+        .filter(|&value: &i64| value < 1_000_000_000);
     Some((value.unwrap_or(-1), rest))
 }
 
@@ -722,9 +725,9 @@ fn is_posix_class(name: &str) -> bool {
 
 /// In grave accents where that is possible.
 fn quote_pattern(pattern: &str) -> String {
-    let plain = pattern.chars().all(|c| {
-        !matches!(c, '`' | '\u{7f}' | '\u{feff}') && (c >= ' ' || c == '\t')
-    });
+    let plain = pattern
+        .chars()
+        .all(|c| !matches!(c, '`' | '\u{7f}' | '\u{feff}') && (c >= ' ' || c == '\t'));
     if plain {
         format!("`{pattern}`")
     } else {
@@ -755,7 +758,10 @@ mod tests {
             ("[[:foo:]]", "invalid character class range: `[:foo:]`"),
             ("\\p{Foo}", "invalid character class range: `\\p{Foo}`"),
             ("\\pX", "invalid character class range: `\\pX`"),
-            ("\\p{Old_Italic}", "invalid character class range: `\\p{Old_Italic}`"),
+            (
+                "\\p{Old_Italic}",
+                "invalid character class range: `\\p{Old_Italic}`",
+            ),
             ("*", "missing argument to repetition operator: `*`"),
             ("a|+?", "missing argument to repetition operator: `+?`"),
             ("(?i)*", "missing argument to repetition operator: `*`"),
@@ -781,14 +787,23 @@ mod tests {
             assert_eq!(error(pattern), expected, "{pattern}");
         }
         assert_eq!(error(&"(".repeat(1)), "missing closing ): `(`");
-        assert!(error(&format!("{}{}", "(".repeat(1001), ")".repeat(1001))).starts_with("expression nests too deeply"));
+        assert!(
+            error(&format!("{}{}", "(".repeat(1001), ")".repeat(1001)))
+                .starts_with("expression nests too deeply")
+        );
     }
 
     #[test]
     fn texts_of_panics() {
         let text = |pattern| translate(pattern).expect_err("wrong").panic_text(pattern);
-        assert_eq!(text("("), "regexp: Compile(`(`): error parsing regexp: missing closing ): `(`");
-        assert_eq!(text("`("), "regexp: Compile(\"`(\"): error parsing regexp: missing closing ): ``(`");
+        assert_eq!(
+            text("("),
+            "regexp: Compile(`(`): error parsing regexp: missing closing ): `(`"
+        );
+        assert_eq!(
+            text("`("),
+            "regexp: Compile(\"`(\"): error parsing regexp: missing closing ): ``(`"
+        );
     }
 
     #[test]
@@ -796,14 +811,24 @@ mod tests {
         for (pattern, expected) in [
             ("a{,2}", "a\\{,2\\}"),
             ("\\d+\\Q.*\\E\\z", "[0-9]+\\.\\*\\z"),
-            ("[&&~~[]", "[\\x{26}-\\x{26}\\x{26}-\\x{26}\\x{7e}-\\x{7e}\\x{7e}-\\x{7e}\\x{5b}-\\x{5b}]"),
+            (
+                "[&&~~[]",
+                "[\\x{26}-\\x{26}\\x{26}-\\x{26}\\x{7e}-\\x{7e}\\x{7e}-\\x{7e}\\x{5b}-\\x{5b}]",
+            ),
             ("(?i)a(?-i:b)", "(?i-msU)a(?-imsU:b)"),
             ("a(?i)*b", "a*(?i-msU)b"),
             ("\\141\\x41\\_", "aA_"),
         ] {
-            assert_eq!(translate(pattern).expect(pattern).pattern, expected, "{pattern}");
+            assert_eq!(
+                translate(pattern).expect(pattern).pattern,
+                expected,
+                "{pattern}"
+            );
         }
         let names = translate("(?P<a>x)(?<a>y)(z)").expect("valid").names;
-        assert_eq!(names, [None, Some("a".to_owned()), Some("a".to_owned()), None]);
+        assert_eq!(
+            names,
+            [None, Some("a".to_owned()), Some("a".to_owned()), None]
+        );
     }
 }

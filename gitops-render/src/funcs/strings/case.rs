@@ -345,14 +345,13 @@ impl Output {
             return;
         }
         for &character in word.characters {
-            self.text
-                .extend(iter::once(if is_connector(character) {
-                    self.connector
-                } else if is_upper(character) {
-                    to_lower(character)
-                } else {
-                    character
-                }));
+            self.text.extend(iter::once(if is_connector(character) {
+                self.connector
+            } else if is_upper(character) {
+                to_lower(character)
+            } else {
+                character
+            }));
         }
     }
 }
@@ -404,9 +403,15 @@ mod tests {
 
     #[test]
     fn words() {
-        assert_eq!(title("o'neil's bar_baz éa-ü".as_bytes()), "O'Neil'S Bar_baz Éa-Ü");
+        assert_eq!(
+            title("o'neil's bar_baz éa-ü".as_bytes()),
+            "O'Neil'S Bar_baz Éa-Ü"
+        );
         assert_eq!(untitle(b"First Try\tAgain"), "first try\tagain");
-        assert_eq!(swap_case("This Is A.test ünï".as_bytes()), "tHIS iS a.TEST ÜNÏ");
+        assert_eq!(
+            swap_case("This Is A.test ünï".as_bytes()),
+            "tHIS iS a.TEST ÜNÏ"
+        );
         assert_eq!(initials("First Try été".as_bytes()), "FTÃ");
         assert_eq!(upper("straße".as_bytes()), "STRAßE");
         assert_eq!(lower(b"A\xffB"), "a\u{fffd}b");

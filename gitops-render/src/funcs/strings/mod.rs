@@ -12,7 +12,9 @@ use crate::template::{CallError, Context, Entries, List, ListType, Map, MapType,
 
 pub(super) fn register(registry: &mut Registry) {
     registry.add("hello", || "Hello!");
-    registry.add("abbrev", |width: i64, text: Str| abbreviated(0, width, text));
+    registry.add("abbrev", |width: i64, text: Str| {
+        abbreviated(0, width, text)
+    });
     registry.add("abbrevboth", |left: i64, right: i64, text: Str| {
         if left > 0 && right < 7 {
             return text.to_vec();
@@ -29,10 +31,14 @@ pub(super) fn register(registry: &mut Registry) {
         });
     }
     registry.add("trimSuffix", |suffix: Str, text: Str| {
-        text.strip_suffix(suffix.as_bytes()).unwrap_or(&text).to_vec()
+        text.strip_suffix(suffix.as_bytes())
+            .unwrap_or(&text)
+            .to_vec()
     });
     registry.add("trimPrefix", |prefix: Str, text: Str| {
-        text.strip_prefix(prefix.as_bytes()).unwrap_or(&text).to_vec()
+        text.strip_prefix(prefix.as_bytes())
+            .unwrap_or(&text)
+            .to_vec()
     });
     registry.add("upper", |text: Str| mapped(text, case::upper));
     registry.add("lower", |text: Str| mapped(text, case::lower));
@@ -45,18 +51,27 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add("initials", |text: Str| case::initials(&text));
     registry.add("nospace", without_spaces);
     registry.add("repeat", repeat);
-    registry.add("wrap", |context: &mut Context<'_>, width: i64, text: Str| {
-        wrapped(context, width, &Str::EMPTY, &text, false)
-    });
+    registry.add(
+        "wrap",
+        |context: &mut Context<'_>, width: i64, text: Str| {
+            wrapped(context, width, &Str::EMPTY, &text, false)
+        },
+    );
     registry.add(
         "wrapWith",
         |context: &mut Context<'_>, width: i64, separator: Str, text: Str| {
             wrapped(context, width, &separator, &text, true)
         },
     );
-    registry.add("contains", |part: Str, text: Str| find(&text, &part).is_some());
-    registry.add("hasPrefix", |prefix: Str, text: Str| text.starts_with(&prefix));
-    registry.add("hasSuffix", |suffix: Str, text: Str| text.ends_with(&suffix));
+    registry.add("contains", |part: Str, text: Str| {
+        find(&text, &part).is_some()
+    });
+    registry.add("hasPrefix", |prefix: Str, text: Str| {
+        text.starts_with(&prefix)
+    });
+    registry.add("hasSuffix", |suffix: Str, text: Str| {
+        text.ends_with(&suffix)
+    });
     registry.add("quote", |Rest(values): Rest<Value>| {
         joined(&values, |value| quote(strval(value)).into_bytes())
     });
@@ -68,18 +83,26 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add("cat", |Rest(values): Rest<Value>| {
         joined(&values, |value| printed(value).to_vec())
     });
-    registry.add("indent", |context: &mut Context<'_>, spaces: i64, text: Str| {
-        indented(context, spaces, &text, b"")
-    });
-    registry.add("nindent", |context: &mut Context<'_>, spaces: i64, text: Str| {
-        indented(context, spaces, &text, b"\n")
-    });
-    registry.add("replace", |context: &mut Context<'_>, old: Str, new: Str, text: Str| {
-        replace_all(context, &text, &old, &new)
-    });
-    registry.add("plural", |one: Str, many: Str, count: i64| {
-        if count == 1 { one } else { many }
-    });
+    registry.add(
+        "indent",
+        |context: &mut Context<'_>, spaces: i64, text: Str| indented(context, spaces, &text, b""),
+    );
+    registry.add(
+        "nindent",
+        |context: &mut Context<'_>, spaces: i64, text: Str| indented(context, spaces, &text, b"\n"),
+    );
+    registry.add(
+        "replace",
+        |context: &mut Context<'_>, old: Str, new: Str, text: Str| {
+            replace_all(context, &text, &old, &new)
+        },
+    );
+    registry.add(
+        "plural",
+        |one: Str, many: Str, count: i64| {
+            if count == 1 { one } else { many }
+        },
+    );
     registry.add("toString", |value: Value| strval(&value));
     registry.add("split", |separator: Str, text: Str| {
         numbered(split(&text, &separator, -1))
@@ -102,7 +125,7 @@ pub(crate) fn strval(value: &Value) -> Str {
 
 /// The text of `%v`.
 pub(crate) fn printed(value: &Value) -> Str {
-    crate::template::printed(value)
+    Str::from(format!("{value:?}"))
 }
 
 /// sprig's `strslice`: the texts of the items that are not nil, or of the value alone.
@@ -146,7 +169,10 @@ fn trimmed(text: &[u8], is_cut: impl Fn(char) -> bool) -> &[u8] {
     let (mut start, mut end) = (None, 0);
     for chunk in text.utf8_chunks() {
         let valid = chunk.valid().chars().map(|c| (c, c.len_utf8()));
-        let invalid = chunk.invalid().iter().map(|_| (char::REPLACEMENT_CHARACTER, 1));
+        let invalid = chunk
+            .invalid()
+            .iter()
+            .map(|_| (char::REPLACEMENT_CHARACTER, 1));
         for (character, width) in valid.chain(invalid) {
             if !is_cut(character) {
                 start.get_or_insert(offset);
@@ -181,9 +207,7 @@ fn truncated(length: i64, text: Str) -> Str {
 fn substring(start: i64, end: i64, text: Str) -> Result<Str, CallError> {
     let length = text.len() as i64;
     let out_of_range = |bounds: String| {
-        CallError::new(format!(
-            "runtime error: slice bounds out of range {bounds}"
-        ))
+        CallError::new(format!("runtime error: slice bounds out of range {bounds}"))
     };
     if start < 0 {
         if end < 0 {
@@ -213,8 +237,8 @@ fn without_spaces(text: Str) -> Str {
 }
 
 fn repeat(context: &mut Context<'_>, count: i64, text: Str) -> Result<Vec<u8>, CallError> {
-    let count = usize::try_from(count)
-        .map_err(|_| CallError::new("strings: negative Repeat count"))?;
+    let count =
+        usize::try_from(count).map_err(|_| CallError::new("strings: negative Repeat count"))?;
     let length = text
         .len()
         .checked_mul(count)
@@ -242,8 +266,8 @@ fn indented(
     text: &[u8],
     before: &[u8],
 ) -> Result<Vec<u8>, CallError> {
-    let spaces = usize::try_from(spaces)
-        .map_err(|_| CallError::new("strings: negative Repeat count"))?;
+    let spaces =
+        usize::try_from(spaces).map_err(|_| CallError::new("strings: negative Repeat count"))?;
     let breaks = text.iter().filter(|&&byte| byte == b'\n').count();
     let length = spaces
         .saturating_mul(breaks + 1)
@@ -276,7 +300,10 @@ fn numbered(parts: Vec<&[u8]>) -> Map {
 pub(super) fn string_list<S: Into<Str>>(texts: impl IntoIterator<Item = S>) -> List {
     List::typed(
         ListType::Strings,
-        texts.into_iter().map(|text| Value::Str(text.into())).collect(),
+        texts
+            .into_iter()
+            .map(|text| Value::Str(text.into()))
+            .collect(),
     )
 }
 
@@ -290,7 +317,10 @@ mod tests {
 
     #[test]
     fn trimming() {
-        assert_eq!(text(trimmed(" \u{a0}a b\u{2003}\n".as_bytes(), is_space)), "a b");
+        assert_eq!(
+            text(trimmed(" \u{a0}a b\u{2003}\n".as_bytes(), is_space)),
+            "a b"
+        );
         assert_eq!(trimmed(b" \xff \t", is_space), b"\xff");
         assert_eq!(trimmed(b"  ", is_space), b"");
     }
@@ -301,11 +331,27 @@ mod tests {
         assert_eq!(truncated(-3, Str::from("aé日")), "日");
         assert_eq!(truncated(2, Str::from("é日")).as_bytes(), "é".as_bytes());
         assert_eq!(truncated(-9, Str::from("ab")), "ab");
-        let error = |start, end| substring(start, end, Str::from("abc")).expect_err("out of range").to_string();
-        assert_eq!(error(-1, 4), "runtime error: slice bounds out of range [:4] with length 3");
-        assert_eq!(error(5, -1), "runtime error: slice bounds out of range [5:3]");
-        assert_eq!(error(2, 1), "runtime error: slice bounds out of range [2:1]");
-        assert_eq!(error(-1, -1), "runtime error: slice bounds out of range [:-1]");
+        let error = |start, end| {
+            substring(start, end, Str::from("abc"))
+                .expect_err("out of range")
+                .to_string()
+        };
+        assert_eq!(
+            error(-1, 4),
+            "runtime error: slice bounds out of range [:4] with length 3"
+        );
+        assert_eq!(
+            error(5, -1),
+            "runtime error: slice bounds out of range [5:3]"
+        );
+        assert_eq!(
+            error(2, 1),
+            "runtime error: slice bounds out of range [2:1]"
+        );
+        assert_eq!(
+            error(-1, -1),
+            "runtime error: slice bounds out of range [:-1]"
+        );
         assert_eq!(text(without_spaces(Str::from("é x"))), "Ã©x");
         assert_eq!(text(without_spaces(Str::from("éx"))), "éx");
     }

@@ -71,7 +71,10 @@ mod tests {
     #[test]
     fn words_are_kept_whole_or_broken() {
         assert_eq!(wrapped("Hello World", 5, false), "Hello\nWorld");
-        assert_eq!(wrapped("Click here to jump: https://x.y/z", 10, false), "Click here\nto jump:\nhttps://x.y/z");
+        assert_eq!(
+            wrapped("Click here to jump: https://x.y/z", 10, false),
+            "Click here\nto jump:\nhttps://x.y/z"
+        );
         assert_eq!(wrapped("Hello World", 3, true), "Hel\nlo\nWor\nld");
         assert_eq!(wrapped("   a b", 1, false), "a\nb");
         assert_eq!(wrapped("", 5, false), "");

@@ -65,14 +65,14 @@ pub(super) fn register(registry: &mut Registry) {
 }
 
 /// Keys and values in turn; a last key without a value has the empty string.
-fn dict(Rest(pairs): Rest<Value>) -> Map {
+fn dict(Rest(pairs): Rest<Value>) -> Result<Map, CallError> {
     let mut entries = Entries::new();
     let mut pairs = pairs.into_iter();
     while let Some(key) = pairs.next() {
         let value = pairs.next().unwrap_or_else(|| Value::Str(Str::EMPTY));
-        entries.insert(strval(&key), value);
+        entries.insert(strval(&key)?, value);
     }
-    Map::from_entries(MapType::Any, entries)
+    Ok(Map::from_entries(MapType::Any, entries))
 }
 
 /// A copy of maps and lists all the way down; other values are shared.

@@ -79,7 +79,7 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add("concat", concat);
     registry.add("sortAlpha", sort_alpha);
     registry.add("toStrings", |value: Value| {
-        List::typed(ListType::Strings, texts(to_strings(&value)))
+        to_strings(&value).map(|all| List::typed(ListType::Strings, texts(all)))
     });
     registry.add("join", join);
 }
@@ -236,17 +236,17 @@ fn concat(Rest(lists): Rest<Value>) -> Result<Value, CallError> {
 }
 
 /// The texts of the items, sorted by their bytes; of other values the text alone.
-fn sort_alpha(value: Value) -> List {
+fn sort_alpha(value: Value) -> Result<List, CallError> {
     let mut all = match value.underlying().as_ref() {
-        Value::List(_) | Value::Bytes(_) => to_strings(&value),
-        _ => vec![strval(&value)],
+        Value::List(_) | Value::Bytes(_) => to_strings(&value)?,
+        _ => vec![strval(&value)?],
     };
     all.sort();
-    List::typed(ListType::Strings, texts(all))
+    Ok(List::typed(ListType::Strings, texts(all)))
 }
 
 fn join(context: &mut Context<'_>, separator: Str, value: Value) -> Result<Vec<u8>, CallError> {
-    let texts = to_strings(&value);
+    let texts = to_strings(&value)?;
     let length = texts.iter().map(|text| text.len()).sum::<usize>()
         + separator.len() * texts.len().saturating_sub(1);
     context.allow_bytes(length)?;

@@ -38,7 +38,7 @@ fn url_join(parts: Map) -> Result<Vec<u8>, CallError> {
         Some(Value::Str(text)) => Ok(text.to_vec()),
         Some(Value::Nil) => Err(CallError::nil_pointer()),
         Some(other) if other.kind() == Kind::String => {
-            Ok(super::strings::printed(&other.underlying()).to_vec())
+            Ok(super::strings::printed(&other.underlying())?.to_vec())
         }
         Some(other) => Err(CallError::new(format!(
             "unable to parse {key} key, must be of type string, but {} found",

@@ -6,7 +6,10 @@ use super::{
     Registry,
     objects::{DurationObject, TimeObject},
 };
-use crate::template::{CallError, Context, FunctionSet, Value};
+use crate::{
+    funcs::{math::float_to_int, strings::printed},
+    template::{CallError, Context, FunctionSet, Value},
+};
 
 pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
     registry.add("duration", duration);
@@ -161,27 +164,27 @@ fn whole_seconds(seconds: i128) -> Result<go::Duration, CallError> {
 
 fn float_seconds(seconds: f64) -> Result<go::Duration, CallError> {
     const LIMIT: f64 = i64::MAX as f64;
-    let text = |value: f64| crate::funcs::strings::printed(&Value::Float(value));
+    let text = |value: f64| printed(&Value::Float(value));
     if !seconds.is_finite() {
         return Err(CallError::new(format!(
             "invalid duration seconds: {}",
-            text(seconds)
+            text(seconds)?
         )));
     }
     if seconds.abs() > LIMIT / 1e9 {
         return Err(CallError::new(format!(
             "duration seconds overflow: {}",
-            text(seconds)
+            text(seconds)?
         )));
     }
     let nanoseconds = seconds * 1e9;
     if nanoseconds.abs() > LIMIT {
         return Err(CallError::new(format!(
             "duration nanoseconds overflow: {}",
-            text(nanoseconds)
+            text(nanoseconds)?
         )));
     }
-    Ok(go::Duration(crate::funcs::math::float_to_int(nanoseconds)))
+    Ok(go::Duration(float_to_int(nanoseconds)))
 }
 
 #[cfg(test)]

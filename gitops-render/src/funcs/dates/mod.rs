@@ -89,7 +89,7 @@ impl Argument for Time {
     }
 }
 
-fn now(context: &mut Context<'_>) -> Time {
+pub(crate) fn now(context: &mut Context<'_>) -> Time {
     let now = context.host().now();
     let nanoseconds = now.as_nanosecond();
     Time::unix(

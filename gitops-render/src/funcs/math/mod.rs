@@ -90,13 +90,10 @@ fn atoi(text: Str) -> i64 {
 }
 
 /// The decimal digits of a value, read as octal.
-fn to_decimal(value: Value) -> Int64 {
-    let text = strings::printed(&value);
-    Int64(
-        text.as_str()
-            .and_then(|text| parse_int(text, 8).ok())
-            .unwrap_or(0),
-    )
+fn to_decimal(value: Value) -> Result<Int64, CallError> {
+    let text = strings::printed(&value)?;
+    let number = text.as_str().and_then(|text| parse_int(text, 8).ok());
+    Ok(Int64(number.unwrap_or(0)))
 }
 
 fn divided(a: i64, b: i64, operation: fn(i64, i64) -> i64) -> Result<Int64, CallError> {

@@ -73,15 +73,15 @@ pub(super) fn register(registry: &mut Registry) {
         text.ends_with(&suffix)
     });
     registry.add("quote", |Rest(values): Rest<Value>| {
-        joined(&values, |value| quote(strval(value)).into_bytes())
+        joined(&values, |value| Ok(quote(strval(value)?).into_bytes()))
     });
     registry.add("squote", |Rest(values): Rest<Value>| {
         joined(&values, |value| {
-            [b"'", printed(value).as_bytes(), b"'"].concat()
+            Ok([b"'", printed(value)?.as_bytes(), b"'"].concat())
         })
     });
     registry.add("cat", |Rest(values): Rest<Value>| {
-        joined(&values, |value| printed(value).to_vec())
+        joined(&values, |value| Ok(printed(value)?.to_vec()))
     });
     registry.add(
         "indent",
@@ -116,32 +116,32 @@ pub(super) fn register(registry: &mut Registry) {
 }
 
 /// sprig's `strval`: texts and bytes as they are, others as they print.
-pub(crate) fn strval(value: &Value) -> Str {
+pub(crate) fn strval(value: &Value) -> Result<Str, CallError> {
     match value {
-        Value::Str(text) | Value::Bytes(text) => text.clone(),
+        Value::Str(text) | Value::Bytes(text) => Ok(text.clone()),
         _ => printed(value),
     }
 }
 
 /// The text of `%v`.
-pub(crate) fn printed(value: &Value) -> Str {
-    Str::from(format!("{value:?}"))
+pub(crate) fn printed(value: &Value) -> Result<Str, CallError> {
+    Ok(Str::from(format!("{value:?}")))
 }
 
 /// sprig's `strslice`: the texts of the items that are not nil, or of the value alone.
-pub(super) fn to_strings(value: &Value) -> Vec<Str> {
+pub(super) fn to_strings(value: &Value) -> Result<Vec<Str>, CallError> {
     match value.underlying().as_ref() {
-        Value::Nil => Vec::new(),
+        Value::Nil => Ok(Vec::new()),
         Value::List(list) => list
             .iter()
             .filter(|item| !matches!(item, Value::Nil))
             .map(strval)
             .collect(),
-        Value::Bytes(bytes) => bytes
+        Value::Bytes(bytes) => Ok(bytes
             .iter()
             .map(|byte| Str::from(byte.to_string()))
-            .collect(),
-        _ => vec![strval(value)],
+            .collect()),
+        _ => Ok(vec![strval(value)?]),
     }
 }
 
@@ -150,13 +150,16 @@ fn mapped(text: Str, map: fn(&[u8]) -> String) -> Str {
 }
 
 /// The texts of all values that are not nil, with spaces between them.
-fn joined(values: &[Value], text: impl Fn(&Value) -> Vec<u8>) -> Vec<u8> {
-    values
+fn joined(
+    values: &[Value],
+    text: impl Fn(&Value) -> Result<Vec<u8>, CallError>,
+) -> Result<Vec<u8>, CallError> {
+    let texts = values
         .iter()
         .filter(|value| !matches!(value, Value::Nil))
         .map(text)
-        .collect::<Vec<_>>()
-        .join(b" ".as_slice())
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(texts.join(b" ".as_slice()))
 }
 
 /// Without the characters at both ends for which `is_cut` holds. Bytes that are not UTF-8 count as

@@ -192,6 +192,12 @@ impl Host {
         }
     }
 
+    /// Whether random values come from a seed, so that the same seed must give the same ones.
+    #[must_use]
+    pub fn is_seeded(&self) -> bool {
+        matches!(self.randomness, Randomness::Seeded(_))
+    }
+
     pub(super) fn remembers(&self) -> bool {
         matches!(self.randomness, Randomness::Remembered(_))
     }

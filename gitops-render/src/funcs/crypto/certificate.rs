@@ -24,13 +24,16 @@ pub(super) fn register(registry: &mut Registry) {
         context.remembered(|context| private_key(context, &kind))
     });
     registry.add("buildCustomCert", build_custom);
-    registry.add("genCA", |context: &mut Context<'_>, name: Str, days: i64| {
-        let request = Request::authority(name, days);
-        remembered(context, |context| {
-            let key = PrivateKey::generate_rsa(context, 2048)?;
-            request.self_signed(context, &key)
-        })
-    });
+    registry.add(
+        "genCA",
+        |context: &mut Context<'_>, name: Str, days: i64| {
+            let request = Request::authority(name, days);
+            remembered(context, |context| {
+                let key = PrivateKey::generate_rsa(context, 2048)?;
+                request.self_signed(context, &key)
+            })
+        },
+    );
     registry.add(
         "genCAWithKey",
         |context: &mut Context<'_>, name: Str, days: i64, key: Str| {
@@ -160,8 +163,8 @@ fn build_custom(certificate: Str, key: Str) -> Result<Value, CallError> {
         .map_err(|_| CallError::new("unable to decode base64 certificate"))?;
     let key = decode_base(Alphabet::Base64, &key)
         .map_err(|_| CallError::new("unable to decode base64 private key"))?;
-    let (_, content) = pem::decode(&certificate)
-        .ok_or_else(|| CallError::new("unable to decode certificate"))?;
+    let (_, content) =
+        pem::decode(&certificate).ok_or_else(|| CallError::new("unable to decode certificate"))?;
     Parsed::read(&content).ok_or_else(|| malformed("decodedCert"))?;
     PrivateKey::from_pem(&key)
         .map_err(|error| CallError::new(format!("error parsing private key: {error}")))?;
@@ -236,9 +239,10 @@ impl Request {
         let ips = ips
             .iter()
             .map(|ip| match ip {
-                Value::Str(text) => text.to_str().parse().map_err(|_| {
-                    CallError::new(format!("error parsing ip: {text}"))
-                }),
+                Value::Str(text) => text
+                    .to_str()
+                    .parse()
+                    .map_err(|_| CallError::new(format!("error parsing ip: {text}"))),
                 other => Err(CallError::new(format!(
                     "error parsing ip: {} is not a string",
                     printed(other)?
@@ -296,7 +300,9 @@ impl Request {
         let algorithm = signer
             .signature_algorithm()
             .zip(signer.public_info())
-            .ok_or_else(|| failure("x509: certificate private key does not implement crypto.Signer"))?;
+            .ok_or_else(|| {
+                failure("x509: certificate private key does not implement crypto.Signer")
+            })?;
         let (algorithm, signer_info) = algorithm;
         if parent.is_some_and(|parent| parent.public_info != signer_info) {
             return Err(failure(

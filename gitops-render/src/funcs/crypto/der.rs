@@ -140,6 +140,10 @@ mod tests {
         assert_eq!(inner.expect(OCTET_STRING), Some(&text[..]));
         assert!(inner.is_empty() && outer.is_empty());
         assert_eq!(unsigned(&[]), [INTEGER, 1, 0]);
-        assert!(Reader::new(&[SEQUENCE, 0x84, 0xff, 0xff, 0xff, 0xff]).next().is_none());
+        assert!(
+            Reader::new(&[SEQUENCE, 0x84, 0xff, 0xff, 0xff, 0xff])
+                .next()
+                .is_none()
+        );
     }
 }

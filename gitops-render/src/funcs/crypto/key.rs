@@ -26,7 +26,7 @@ const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
 /// A curve of ECDSA.
-struct Curve {
+pub(super) struct Curve {
     identifier: &'static [u8],
     /// The identifier of its signatures.
     signature: &'static [u8],
@@ -72,9 +72,7 @@ pub(super) enum PrivateKey {
         seed: [u8; 32],
     },
     /// Keys that cannot sign certificates.
-    Dsa {
-        encoded: Vec<u8>,
-    },
+    Dsa { encoded: Vec<u8> },
 }
 
 /// Steps that the search for a prime number costs.
@@ -141,14 +139,12 @@ impl PrivateKey {
                 "no private key data in PEM block of type {label}"
             )));
         };
-        let wrong = |reason: &str| {
-            CallError::new(format!(
-                "parsing {kind} private key from PEM: {reason}"
-            ))
-        };
+        let wrong =
+            |reason: &str| CallError::new(format!("parsing {kind} private key from PEM: {reason}"));
         match kind {
-            "RSA" => Self::from_pkcs1(&content)
-                .ok_or_else(|| wrong("x509: failed to parse private key")),
+            "RSA" => {
+                Self::from_pkcs1(&content).ok_or_else(|| wrong("x509: failed to parse private key"))
+            }
             "EC" => Self::from_sec1(&content, None)
                 .ok_or_else(|| wrong("x509: failed to parse EC private key")),
             "DSA" => is_dsa_key(&content)

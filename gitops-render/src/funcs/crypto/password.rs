@@ -22,21 +22,29 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add("bcrypt", |context: &mut Context<'_>, password: Str| {
         context.remembered(|context| hashed(context, &password))
     });
-    registry.add("htpasswd", |context: &mut Context<'_>, user: Str, password: Str| {
-        if user.contains(&b':') {
-            return Ok(Str::from([b"invalid username: ", user.as_bytes()].concat()));
-        }
-        let hash = context.remembered(|context| hashed(context, &password))?;
-        Ok::<_, CallError>(Str::from([user.as_bytes(), b":", hash.as_bytes()].concat()))
-    });
+    registry.add(
+        "htpasswd",
+        |context: &mut Context<'_>, user: Str, password: Str| {
+            if user.contains(&b':') {
+                return Ok(Str::from([b"invalid username: ", user.as_bytes()].concat()));
+            }
+            let hash = context.remembered(|context| hashed(context, &password))?;
+            Ok::<_, CallError>(Str::from([user.as_bytes(), b":", hash.as_bytes()].concat()))
+        },
+    );
     registry.add("derivePassword", derive_password);
-    registry.add("encryptAES", |context: &mut Context<'_>, password: Str, text: Str| {
-        if text.is_empty() {
-            return Ok(Str::EMPTY);
-        }
-        context.remembered(|context| encrypt(context, &password, &text))
+    registry.add(
+        "encryptAES",
+        |context: &mut Context<'_>, password: Str, text: Str| {
+            if text.is_empty() {
+                return Ok(Str::EMPTY);
+            }
+            context.remembered(|context| encrypt(context, &password, &text))
+        },
+    );
+    registry.add("decryptAES", |password: Str, text: Str| {
+        decrypt(&password, &text)
     });
-    registry.add("decryptAES", |password: Str, text: Str| decrypt(&password, &text));
 }
 
 /// bcrypt with the cost that Go takes by default.
@@ -180,8 +188,8 @@ fn decrypt(password: &[u8], text: &Str) -> Result<Vec<u8>, CallError> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let data = decode_base(Alphabet::Base64, text)
-        .map_err(|error| CallError::new(error.to_string()))?;
+    let data =
+        decode_base(Alphabet::Base64, text).map_err(|error| CallError::new(error.to_string()))?;
     let Some((first, rest)) = data.split_first_chunk::<BLOCK>() else {
         let capacity = text.len() / 4 * 3;
         return Err(CallError::new(format!(
@@ -231,7 +239,10 @@ mod tests {
             text("secretkey", "30tEfhuJSVRhpG97XCuWgz2okj7L8vQ1s6V9zVUPeDQ="),
             Ok("plaintext".to_owned())
         );
-        assert_eq!(text("p", "!"), Err("illegal base64 data at input byte 0".to_owned()));
+        assert_eq!(
+            text("p", "!"),
+            Err("illegal base64 data at input byte 0".to_owned())
+        );
         assert_eq!(
             text("p", "YWJj"),
             Err("runtime error: slice bounds out of range [:16] with capacity 3".to_owned())

@@ -64,7 +64,10 @@ mod tests {
         let text = encode("X KEY", &[9; 70]);
         assert_eq!(text.lines().nth(1).map(str::len), Some(64));
         let noise = format!("noise\n-----BEGIN bad\n{text}");
-        assert_eq!(decode(noise.as_bytes()), Some(("X KEY".to_owned(), vec![9; 70])));
+        assert_eq!(
+            decode(noise.as_bytes()),
+            Some(("X KEY".to_owned(), vec![9; 70]))
+        );
         assert_eq!(decode(b"-----BEGIN A-----\n!\n-----END A-----\n"), None);
         assert_eq!(decode(b""), None);
     }

@@ -45,7 +45,8 @@ pub(super) fn dsa_key(context: &mut Context<'_>) -> Result<Vec<u8>, CallError> {
     let p = loop {
         let candidate = odd_number(context, 2048)?;
         // The nearest number below of which one less is a multiple of 2q.
-        let candidate = &candidate - (&candidate % &step) + &one;
+        let excess: BigUint = &candidate % &step;
+        let candidate: BigUint = candidate - excess + &one;
         if candidate.bits() == 2048 && is_prime(context, &candidate)? {
             break candidate;
         }
@@ -130,7 +131,9 @@ fn is_prime(context: &mut Context<'_>, number: &BigUint) -> Result<bool, CallErr
         .iter()
         .any(|&small| remainder(number, small) == 0)
     {
-        return Ok(SMALL_PRIMES.iter().any(|&small| *number == BigUint::from(small)));
+        return Ok(SMALL_PRIMES
+            .iter()
+            .any(|&small| *number == BigUint::from(small)));
     }
     let one = BigUint::from(1_u8);
     let before = number - &one;

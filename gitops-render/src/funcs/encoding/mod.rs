@@ -12,7 +12,7 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add("b32dec", |text: Str| decoded(Alphabet::Base32, &text));
 }
 
-pub(crate) use base::{Alphabet, DecodeError, decode as decode_base, encode as encode_base};
+pub(crate) use base::{Alphabet, decode as decode_base, encode as encode_base};
 
 /// The text of the error is the result where there is one.
 fn decoded(alphabet: Alphabet, text: &Str) -> Vec<u8> {

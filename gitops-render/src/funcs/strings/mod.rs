@@ -8,7 +8,10 @@ use gitops_core::go::{quote, unicode::is_space};
 
 use self::search::{find, replace_all, split};
 use super::{Registry, Rest};
-use crate::template::{CallError, Context, Entries, List, ListType, Map, MapType, Str, Value};
+use crate::template::{CallError, Context, Entries, List, ListType, Map, MapType, Str, Value, fmt};
+
+/// Values nested deeper than this are not printed.
+const MAX_DEPTH: u32 = 10_000;
 
 pub(super) fn register(registry: &mut Registry) {
     registry.add("hello", || "Hello!");
@@ -125,7 +128,7 @@ pub(crate) fn strval(value: &Value) -> Result<Str, CallError> {
 
 /// The text of `%v`.
 pub(crate) fn printed(value: &Value) -> Result<Str, CallError> {
-    Ok(Str::from(format!("{value:?}")))
+    fmt::sprint(std::slice::from_ref(value), MAX_DEPTH).map(Str::from)
 }
 
 /// sprig's `strslice`: the texts of the items that are not nil, or of the value alone.

@@ -32,6 +32,8 @@ mod source;
 mod store;
 mod tree;
 mod url;
+pub mod webhook;
+pub mod write;
 
 pub use changes::{Change, ChangeKind};
 pub use error::GitError;

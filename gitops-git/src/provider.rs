@@ -19,7 +19,7 @@ use crate::{
     credentials::{Anonymous, Credentials},
     error::GitError,
     options::{Limits, Timeouts},
-    remote::{Dialer, RemoteRepository, http::Clients},
+    remote::{Dialer, RemoteRepository, SshProgram, http::Clients},
     source::GitSource,
     store::LocalRepository,
     url::{GitUrl, UrlMap},
@@ -62,6 +62,7 @@ pub struct GitProviderBuilder {
     timeouts: Timeouts,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    ssh: Option<PathBuf>,
 }
 
 impl GitProviderBuilder {
@@ -108,9 +109,20 @@ impl GitProviderBuilder {
         self
     }
 
+    /// The `ssh` program by which ssh URLs are reached. Default: none, and ssh URLs are refused.
+    #[must_use]
+    pub fn ssh_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.ssh = Some(program.into());
+        self
+    }
+
     /// The provider. Nothing is opened or written yet.
     #[must_use]
     pub fn build(self) -> GitProvider {
+        let ssh = self.ssh.map(|program| SshProgram {
+            program,
+            scratch: self.cache.join("ssh"),
+        });
         GitProvider {
             shared: Arc::new(Shared {
                 cache: self.cache,
@@ -123,6 +135,7 @@ impl GitProviderBuilder {
                     timeouts: self.timeouts,
                     limits: self.limits,
                     clock: self.clock,
+                    ssh,
                 }),
                 open: Mutex::default(),
             }),
@@ -142,6 +155,7 @@ impl GitProvider {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             clock,
+            ssh: None,
         }
     }
 

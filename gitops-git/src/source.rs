@@ -34,7 +34,7 @@ struct Shared {
     trees: Mutex<Trees>,
 }
 
-enum Place {
+pub(crate) enum Place {
     Local(LocalRepository),
     Remote(RemoteRepository),
 }
@@ -171,7 +171,46 @@ impl GitSource {
         Ok(tree)
     }
 
-    async fn references(&self, extra: Option<&str>) -> Result<Arc<References>, GitError> {
+    pub(crate) fn place(&self) -> &Place {
+        &self.shared.place
+    }
+
+    pub(crate) fn unknown(&self, revision: &str) -> GitError {
+        GitError::UnknownRevision {
+            url: self.shared.shown.clone(),
+            revision: revision.to_owned(),
+        }
+    }
+
+    /// The files of a commit, or none at all where there is no commit yet.
+    pub(crate) async fn tree_or_empty(
+        &self,
+        commit: Option<ObjectId>,
+    ) -> Result<GitTree, GitError> {
+        match commit {
+            Some(commit) => self.tree(&Revision::new(commit.to_string())).await,
+            None => {
+                let objects = match &self.shared.place {
+                    Place::Local(repository) => {
+                        let repository = repository.clone();
+                        blocking(&self.shared.shown, move || repository.objects()).await?
+                    }
+                    Place::Remote(repository) => repository.objects().await?,
+                };
+                Ok(GitTree::new(
+                    objects,
+                    self.shared.limits.clone(),
+                    ObjectId::null(gix::hash::Kind::Sha1),
+                    ObjectId::empty_tree(gix::hash::Kind::Sha1),
+                ))
+            }
+        }
+    }
+
+    pub(crate) async fn references(
+        &self,
+        extra: Option<&str>,
+    ) -> Result<Arc<References>, GitError> {
         match &self.shared.place {
             Place::Local(repository) => {
                 let repository = repository.clone();

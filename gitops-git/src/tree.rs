@@ -412,6 +412,12 @@ impl Shared {
         if let Some(directory) = known {
             return Ok(directory);
         }
+        // Git has this object without storing it.
+        if id.is_empty_tree() {
+            return Ok(Arc::new(Directory {
+                entries: Vec::new(),
+            }));
+        }
         let corrupt = |reason: &str| TreeError::Corrupt {
             path: path.to_owned(),
             reason: reason.to_owned(),
@@ -579,7 +585,7 @@ fn other(path: &str, error: GitError) -> TreeError {
 }
 
 /// Names that Git itself refuses to check out.
-fn is_usable_name(name: &str) -> bool {
+pub(crate) fn is_usable_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..")
         && !name.contains(['/', '\0'])
         && !name.eq_ignore_ascii_case(".git")

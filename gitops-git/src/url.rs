@@ -160,6 +160,25 @@ impl GitUrl {
         }
     }
 
+    /// The host, where there is one.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match &self.address {
+            Address::Local(_) => None,
+            Address::Http(url) => url.host_str(),
+            Address::Ssh { host, .. } | Address::Daemon { host, .. } => Some(host),
+        }
+    }
+
+    /// The path on the host.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match &self.address {
+            Address::Local(_) => None,
+            Address::Http(url) => Some(url.path()),
+            Address::Ssh { path, .. } | Address::Daemon { path, .. } => Some(path),
+        }
+    }
+
     /// The form by which two spellings of one repository are compared, as Argo CD does it: lower
     /// case, without scheme `ssh://`, credentials, trailing `/` and `.git`; `git@host:path` is
     /// `git@host/path`.

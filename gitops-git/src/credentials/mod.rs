@@ -1,8 +1,17 @@
 //! How a repository is reached: who asks, with which key, through which proxy, trusting whom.
 
-use std::{fmt, sync::Arc};
+mod argocd;
+mod flux;
+mod github_app;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
+
+pub use argocd::ArgoCdSecrets;
+pub use flux::{flux_access, flux_proxy};
+pub use github_app::GitHubApp;
+use gitops_core::Manifest;
 
 use crate::{error::GitError, url::GitUrl};
 
@@ -211,5 +220,78 @@ impl Credentials for ByPrefix {
             .max_by_key(|(prefix, _)| prefix.len())
             .map(|(_, access)| access.clone())
             .unwrap_or_default())
+    }
+}
+
+/// The content of a Kubernetes Secret.
+#[derive(Clone, Default)]
+pub struct SecretData {
+    values: BTreeMap<String, Secret>,
+}
+
+impl SecretData {
+    /// The `data` and `stringData` of a Secret; values that are not UTF-8 are left out.
+    #[must_use]
+    pub fn of(secret: &Manifest) -> Self {
+        use base64::Engine as _;
+        let mut values = BTreeMap::new();
+        let section = |name: &str| {
+            secret
+                .as_map()
+                .get(name)
+                .and_then(|section| section.as_object())
+                .cloned()
+                .unwrap_or_default()
+        };
+        for (key, value) in section("data") {
+            let decoded = value
+                .as_str()
+                .and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok())
+                .and_then(|bytes| String::from_utf8(bytes).ok());
+            if let Some(text) = decoded {
+                values.insert(key, Secret::new(text));
+            }
+        }
+        for (key, value) in section("stringData") {
+            if let Some(text) = value.as_str() {
+                values.insert(key, Secret::new(text));
+            }
+        }
+        Self { values }
+    }
+
+    /// Adds a value.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.values.insert(key.into(), Secret::new(value));
+        self
+    }
+
+    /// A value, where it is there and not empty.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.values
+            .get(key)
+            .map(Secret::expose)
+            .filter(|text| !text.is_empty())
+    }
+
+    /// All keys and values, in order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        self.values.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
+        self.get(key).map(str::to_owned)
+    }
+
+    pub(crate) fn is_true(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|text| text.trim() == "true")
+    }
+}
+
+impl fmt::Debug for SecretData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }

@@ -10,6 +10,7 @@ use super::{
     AGENT, Packet, PacketReader, Reference, References, Service, WireError, daemon,
     http::{Clients, Endpoint},
     pkt::{self, Body},
+    ssh::{SshProcess, SshProgram, SshTarget},
 };
 use crate::{
     credentials::{Access, Authorization, Credentials},
@@ -28,6 +29,7 @@ pub(crate) struct Dialer {
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ssh: Option<SshProgram>,
 }
 
 /// What a server told about itself.
@@ -78,8 +80,8 @@ enum Channel<'a> {
     Stream {
         writer: Box<dyn AsyncWrite + Send + Unpin>,
         reader: PacketReader,
-        /// Keeps a helper program alive as long as the conversation.
-        _process: Option<tokio::process::Child>,
+        /// Lives as long as the conversation.
+        process: Option<SshProcess>,
     },
 }
 
@@ -125,16 +127,41 @@ impl Dialer {
                     Channel::Stream {
                         writer: Box::new(writer),
                         reader,
-                        _process: None,
+                        process: None,
                     },
                     None,
                 )
             }
-            Address::Ssh { .. } => {
-                return Err(GitError::Unsupported {
-                    url: shown.to_owned(),
-                    reason: "the ssh transport is not switched on".to_owned(),
-                });
+            Address::Ssh {
+                user,
+                host,
+                port,
+                path,
+            } => {
+                let Some(program) = &self.ssh else {
+                    return Err(GitError::Unsupported {
+                        url: shown.to_owned(),
+                        reason: "ssh is not switched on here; name the ssh program".to_owned(),
+                    });
+                };
+                let target = SshTarget {
+                    user: user.as_deref(),
+                    host,
+                    port: *port,
+                    path,
+                };
+                let (process, writer, reader) =
+                    program.dial(&target, service, access.ssh.as_ref(), &self.timeouts, shown)?;
+                let reader =
+                    PacketReader::new(Body::Stream(Box::new(reader)), idle, "references", listing);
+                (
+                    Channel::Stream {
+                        writer: Box::new(writer),
+                        reader,
+                        process: Some(process),
+                    },
+                    None,
+                )
             }
         };
         let reader = match (&mut channel, &mut first) {
@@ -143,9 +170,24 @@ impl Dialer {
             (Channel::Http(..), None) => unreachable!("an HTTP conversation begins with a listing"),
         };
         let over_http = first_is_http(url);
-        let advertisement = read_advertisement(reader, service, over_http, &self.limits)
-            .await
-            .map_err(|error| tell(error, shown))?;
+        let advertisement = match read_advertisement(reader, service, over_http, &self.limits).await
+        {
+            Ok(advertisement) => advertisement,
+            Err(error) => {
+                // Where ssh itself failed, it said why elsewhere.
+                if let (
+                    WireError::Cut,
+                    Channel::Stream {
+                        process: Some(process),
+                        ..
+                    },
+                ) = (&error, &mut channel)
+                {
+                    return Err(process.explain(shown).await);
+                }
+                return Err(tell(error, shown));
+            }
+        };
         if let Some(format) = advertisement.object_format()
             && format != "sha1"
         {
@@ -244,6 +286,18 @@ impl Connection<'_> {
         read_references(reader, limits)
             .await
             .map_err(|error| tell(error, url))
+    }
+
+    /// The time between two pieces of an answer.
+    pub(crate) fn idle(&self) -> Duration {
+        self.idle
+    }
+
+    /// Whether a capability with this beginning is offered.
+    pub(crate) fn advertisement_names(&self, prefix: &str) -> bool {
+        let (Advertisement::Two(capabilities) | Advertisement::Zero { capabilities, .. }) =
+            &self.advertisement;
+        capabilities.iter().any(|one| one.starts_with(prefix))
     }
 
     /// Ends a conversation over a stream politely.

@@ -7,15 +7,17 @@ mod connection;
 mod daemon;
 mod fetch;
 pub(crate) mod http;
-mod pkt;
+pub(crate) mod pkt;
 mod references;
 mod repository;
+mod ssh;
 
-pub(crate) use connection::{Connection, Dialer};
+pub(crate) use connection::{Connection, Dialer, tell};
 pub(crate) use fetch::{Depth, FetchRequest};
 pub(crate) use pkt::{Packet, PacketReader, WireError};
 pub(crate) use references::{Reference, References};
 pub(crate) use repository::RemoteRepository;
+pub(crate) use ssh::SshProgram;
 
 /// How this crate names itself to servers.
 pub(crate) const AGENT: &str = concat!("gitops-git/", env!("CARGO_PKG_VERSION"));

@@ -194,11 +194,6 @@ impl PacketReader {
         }
         Ok(true)
     }
-
-    /// The stream, where it was one.
-    pub(crate) fn into_body(self) -> Body {
-        self.body
-    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     error::GitError,
+    options::Timeouts,
     store::{Objects, Store},
     url::GitUrl,
 };
@@ -221,6 +222,13 @@ impl RemoteRepository {
         }
     }
 
+    /// A reader of whatever the store holds.
+    pub(crate) async fn objects(&self) -> Result<Arc<Objects>, GitError> {
+        let mut fetching = self.fetching.lock().await;
+        let store = self.store(&mut fetching).await?;
+        self.reader(&store, false)
+    }
+
     async fn fetch(&self, commit: ObjectId, store: &Arc<Store>) -> Result<(), GitError> {
         let _span = tracing::debug_span!("git fetch", url = %self.url, %commit);
         let mut connection = self.connect().await?;
@@ -350,9 +358,29 @@ impl RemoteRepository {
     }
 
     async fn connect(&self) -> Result<Connection<'_>, GitError> {
-        self.dialer
-            .connect(&self.url, &self.shown, Service::Upload)
-            .await
+        self.connect_to(Service::Upload).await
+    }
+
+    /// Opens a conversation with a service.
+    pub(crate) async fn connect_to(&self, service: Service) -> Result<Connection<'_>, GitError> {
+        self.dialer.connect(&self.url, &self.shown, service).await
+    }
+
+    pub(crate) fn timeouts(&self) -> &Timeouts {
+        &self.dialer.timeouts
+    }
+
+    /// Takes the objects of a commit that was pushed, so that it need not be fetched.
+    pub(crate) async fn keep(&self, commit: ObjectId, pack: Vec<u8>) -> Result<(), GitError> {
+        let mut fetching = self.fetching.lock().await;
+        let store = self.store(&mut fetching).await?;
+        let sink = store.receive(true)?;
+        // Where the store gives up, `finish` says why.
+        let _ = sink.send(pack.into()).await;
+        sink.finish(&self.shown).await?;
+        store.mark_tip(&commit)?;
+        self.reader(&store, true)?;
+        Ok(())
     }
 
     async fn within<T>(

@@ -84,8 +84,9 @@ impl LocalRepository {
         Ok(Arc::new(Objects::of(repository.objects.store(), &self.url)))
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// URL of the repository, for messages.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Opens the repository with nothing but its own configuration.

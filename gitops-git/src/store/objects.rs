@@ -8,7 +8,7 @@ use std::{
 
 use gix::{
     ObjectId,
-    objs::{Exists, Find},
+    objs::Find,
     odb::{Header, Store as Database},
 };
 
@@ -61,11 +61,6 @@ impl Objects {
         }
     }
 
-    /// URL of the repository, for messages.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
     /// Lends a reader.
     pub(crate) fn with<T>(&self, read: impl FnOnce(&Handle) -> T) -> T {
         let idle = self
@@ -112,11 +107,6 @@ impl Objects {
             })
             .map_err(|error| self.corrupt(&error))?;
         Ok(kind.map(|kind| (kind, buffer)))
-    }
-
-    /// Whether the object is there.
-    pub(crate) fn contains(&self, id: &ObjectId) -> bool {
-        self.with(|handle| handle.exists(id))
     }
 
     /// The commits whose id begins with `prefix` (hex digits).

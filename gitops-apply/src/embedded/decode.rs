@@ -1,0 +1,158 @@
+//! What a server does when it reads an object of a built-in kind: fields that the kind does not
+//! have are dropped and reported, nulls and empty collections are as if left out, types must fit.
+
+use gitops_core::schema::{ListType, MapType, Scalar, Schema, Type, TypeId};
+use serde_json::Value;
+
+/// What was found in an object.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Paths of dropped fields, as the server words them: `spec.containers[0].imag`.
+    pub(crate) unknown: Vec<String>,
+    /// The first value of a wrong type.
+    pub(crate) mismatch: Option<Mismatch>,
+}
+
+/// A value of a wrong type.
+#[derive(Debug)]
+pub(crate) struct Mismatch {
+    pub(crate) path: String,
+    pub(crate) found: &'static str,
+    pub(crate) wanted: &'static str,
+}
+
+/// Reads `value` under the schema of its kind.
+pub(crate) fn decode(schema: &Schema, value: &mut Value) -> Findings {
+    let mut walk = Walk { schema, findings: Findings::default(), path: Vec::new() };
+    walk.value(schema.root, value);
+    walk.findings
+}
+
+enum Step {
+    Field(String),
+    Index(usize),
+}
+
+struct Walk<'a> {
+    schema: &'a Schema,
+    findings: Findings,
+    path: Vec<Step>,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, ty: TypeId, value: &mut Value) {
+        match self.schema.get(ty) {
+            Type::Scalar(scalar) => self.scalar(*scalar, value),
+            Type::List(list) => self.list(list, value),
+            Type::Map(map) => self.map(map, value),
+            _ => {}
+        }
+    }
+
+    fn scalar(&mut self, scalar: Scalar, value: &Value) {
+        let wanted = match (scalar, value) {
+            (Scalar::String, Value::String(_))
+            | (Scalar::Boolean, Value::Bool(_))
+            | (Scalar::Number, Value::Number(_))
+            | (Scalar::Quantity | Scalar::IntOrString, Value::String(_) | Value::Number(_))
+            | (_, Value::Null) => return,
+            (Scalar::Integer, Value::Number(number)) if !number.is_f64() => return,
+            (Scalar::Integer, Value::Number(number))
+                if number.as_f64().is_some_and(|n| n.fract() == 0.0) =>
+            {
+                return;
+            }
+            (Scalar::String, _) => "string",
+            (Scalar::Integer, _) => "int32",
+            (Scalar::Number, _) => "float64",
+            (Scalar::Boolean, _) => "bool",
+            (Scalar::Quantity, _) => "resource.Quantity",
+            (Scalar::IntOrString, _) => "intstr.IntOrString",
+            _ => return,
+        };
+        self.mismatch(value, wanted);
+    }
+
+    fn list(&mut self, list: &ListType, value: &mut Value) {
+        let Value::Array(items) = value else {
+            return self.mismatch(value, "[]");
+        };
+        for (index, item) in items.iter_mut().enumerate() {
+            self.path.push(Step::Index(index));
+            self.value(list.item, item);
+            self.path.pop();
+        }
+    }
+
+    fn map(&mut self, map: &MapType, value: &mut Value) {
+        if let Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) = value {
+            // Raw bytes and times are maps nowhere, so this is a mistake of the caller.
+            return self.mismatch(value, "object");
+        }
+        let Value::Object(fields) = value else { return };
+        fields.retain(|name, child| {
+            let ty = match map.fields.get(name) {
+                Some(field) => field.ty,
+                None => match map.additional {
+                    Some(ty) => ty,
+                    None if map.preserve_unknown => return true,
+                    None => {
+                        self.path.push(Step::Field(name.clone()));
+                        let path = self.path_text();
+                        self.path.pop();
+                        self.findings.unknown.push(path);
+                        return false;
+                    }
+                },
+            };
+            if child.is_null() {
+                return false;
+            }
+            self.path.push(Step::Field(name.clone()));
+            self.value(ty, child);
+            self.path.pop();
+            !(map.fields.contains_key(name) && self.is_omitted(ty, child))
+        });
+    }
+
+    /// Empty lists and empty maps of values are not written back.
+    fn is_omitted(&self, ty: TypeId, value: &Value) -> bool {
+        match (self.schema.get(ty), value) {
+            (Type::List(_), Value::Array(items)) => items.is_empty(),
+            (Type::Map(map), Value::Object(fields)) => {
+                fields.is_empty() && map.fields.is_empty() && map.additional.is_some()
+            }
+            _ => false,
+        }
+    }
+
+    fn mismatch(&mut self, value: &Value, wanted: &'static str) {
+        if self.findings.mismatch.is_some() || value.is_null() {
+            return;
+        }
+        let found = match value {
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            _ => "object",
+        };
+        self.findings.mismatch = Some(Mismatch { path: self.path_text(), found, wanted });
+    }
+
+    fn path_text(&self) -> String {
+        let mut text = String::new();
+        for step in &self.path {
+            match step {
+                Step::Field(name) => {
+                    if !text.is_empty() {
+                        text.push('.');
+                    }
+                    text.push_str(name);
+                }
+                Step::Index(index) => text.push_str(&format!("[{index}]")),
+            }
+        }
+        text
+    }
+}

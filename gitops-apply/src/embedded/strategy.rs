@@ -1,0 +1,461 @@
+//! What the API server does to objects of a kind before it stores them, beyond defaults.
+
+use gitops_core::Manifest;
+use serde_json::{Map, Value, json};
+
+use super::{
+    registry::Kind,
+    server::{Server, mix},
+    status::{ApiError, FieldError},
+};
+
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
+/// Whether objects of a kind count the changes of their content.
+pub(crate) fn has_generation(kind: &Kind, minor: u32) -> bool {
+    if kind.custom.is_some() {
+        return true;
+    }
+    match (kind.stored.group.as_str(), kind.stored.kind.as_str()) {
+        ("apps", kind) => kind != "ControllerRevision",
+        ("batch" | "flowcontrol.apiserver.k8s.io" | "admissionregistration.k8s.io", _)
+        | ("networking.k8s.io", "Ingress" | "NetworkPolicy" | "IngressClass")
+        | ("policy", "PodDisruptionBudget")
+        | ("apiextensions.k8s.io", "CustomResourceDefinition")
+        | ("discovery.k8s.io", "EndpointSlice")
+        | ("scheduling.k8s.io", "PriorityClass")
+        | ("", "ReplicationController" | "PodTemplate") => true,
+        ("", "Pod") => minor >= 33,
+        _ => false,
+    }
+}
+
+/// Whether a replace without a resource version is refused.
+pub(crate) fn needs_resource_version(kind: &Kind) -> bool {
+    kind.custom.is_some()
+        || matches!(
+            (kind.stored.group.as_str(), kind.stored.kind.as_str()),
+            ("admissionregistration.k8s.io", _)
+                | ("apiextensions.k8s.io", "CustomResourceDefinition")
+                | ("apiregistration.k8s.io", "APIService")
+                | ("coordination.k8s.io", _)
+                | ("node.k8s.io", "RuntimeClass")
+                | ("policy", "PodDisruptionBudget")
+                | ("storage.k8s.io", "CSIDriver" | "CSINode" | "CSIStorageCapacity" | "VolumeAttachment")
+        )
+}
+
+/// Whether a replace of an object that does not exist creates it.
+pub(crate) fn creates_on_replace(kind: &Kind) -> bool {
+    matches!(
+        (kind.stored.group.as_str(), kind.stored.kind.as_str()),
+        ("coordination.k8s.io", _)
+            | ("", "Endpoints" | "Event" | "LimitRange" | "Service")
+            | ("node.k8s.io", "RuntimeClass")
+            | ("rbac.authorization.k8s.io", _)
+    )
+}
+
+/// Whether the content of an object changed, which its generation counts.
+pub(crate) fn counts(kind: &Kind, new: &Manifest, old: &Manifest) -> bool {
+    let is_metadata = |key: &str| matches!(key, "metadata" | "apiVersion" | "kind");
+    let has_status = kind.has_status();
+    let differs = |a: &Map<String, Value>, b: &Map<String, Value>| {
+        a.iter().any(|(key, value)| {
+            !is_metadata(key) && !(has_status && key == "status") && b.get(key) != Some(value)
+        })
+    };
+    if kind.stored.kind == "PriorityClass" && kind.custom.is_none() {
+        return false;
+    }
+    if differs(new.as_map(), old.as_map()) || differs(old.as_map(), new.as_map()) {
+        return true;
+    }
+    let metadata = |object: &Manifest, key: &str| object.metadata().and_then(|m| m.get(key)).cloned();
+    match (kind.stored.group.as_str(), kind.stored.kind.as_str()) {
+        ("apps", "Deployment") => metadata(new, "annotations") != metadata(old, "annotations"),
+        ("discovery.k8s.io", "EndpointSlice") => {
+            metadata(new, "annotations") != metadata(old, "annotations")
+                || metadata(new, "labels") != metadata(old, "labels")
+        }
+        _ => false,
+    }
+}
+
+/// `status` of a new object.
+fn first_status(kind: &Kind, object: &Manifest) -> Option<Value> {
+    Some(match (kind.stored.group.as_str(), kind.stored.kind.as_str()) {
+        ("apps", "Deployment") | ("batch", "Job" | "CronJob") | ("apiregistration.k8s.io", _) => {
+            json!({})
+        }
+        ("apps", "StatefulSet") => json!({"replicas": 0, "availableReplicas": 0}),
+        ("apps", "ReplicaSet") | ("", "ReplicationController") => json!({"replicas": 0}),
+        ("apps", "DaemonSet") => json!({
+            "currentNumberScheduled": 0, "numberMisscheduled": 0,
+            "desiredNumberScheduled": 0, "numberReady": 0,
+        }),
+        ("", "Pod") => json!({"phase": "Pending", "qosClass": quality_of_service(object)}),
+        ("", "Service") | ("networking.k8s.io", "Ingress") => json!({"loadBalancer": {}}),
+        ("", "Namespace") => json!({"phase": "Active"}),
+        ("", "PersistentVolumeClaim" | "PersistentVolume") => json!({"phase": "Pending"}),
+        ("", "ResourceQuota" | "Node") => json!({}),
+        ("policy", "PodDisruptionBudget") => json!({
+            "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0,
+        }),
+        ("autoscaling", "HorizontalPodAutoscaler") => {
+            json!({"currentMetrics": null, "desiredReplicas": 0})
+        }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            let stored: Vec<Value> = object
+                .pointer("/spec/versions")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter(|v| v.get("storage").and_then(Value::as_bool) == Some(true))
+                .filter_map(|v| v.get("name").cloned())
+                .collect();
+            json!({
+                "acceptedNames": {"kind": "", "plural": ""}, "conditions": null, "storedVersions": stored,
+            })
+        }
+        _ => return None,
+    })
+}
+
+fn quality_of_service(pod: &Manifest) -> &'static str {
+    let containers = ["/spec/containers", "/spec/initContainers"]
+        .into_iter()
+        .filter_map(|path| pod.pointer(path)?.as_array())
+        .flatten();
+    let (mut any, mut all) = (false, true);
+    for container in containers {
+        let resources = container.get("resources");
+        let part = |key: &str| resources.and_then(|r| r.get(key)).and_then(Value::as_object);
+        let (limits, requests) = (part("limits"), part("requests"));
+        any |= limits.is_some_and(|l| !l.is_empty()) || requests.is_some_and(|r| !r.is_empty());
+        all &= ["cpu", "memory"].iter().all(|name| {
+            let limit = limits.and_then(|l| l.get(*name));
+            limit.is_some() && limit == requests.and_then(|r| r.get(*name))
+        });
+    }
+    match (any, all) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
+impl Server {
+    /// What a new object gets beyond its defaults. `object` is at the request's version.
+    pub(crate) fn prepare_create(&mut self, kind: &Kind, object: &mut Manifest) {
+        if kind.has_status() || kind.custom.is_none() {
+            match first_status(kind, object) {
+                Some(status) => {
+                    object.as_map_mut().insert("status".to_owned(), status);
+                }
+                None if kind.has_status() => {
+                    object.as_map_mut().remove("status");
+                }
+                None => {}
+            }
+        }
+        if kind.custom.is_some() {
+            return;
+        }
+        match (kind.stored.group.as_str(), kind.stored.kind.as_str()) {
+            ("", "Namespace") => {
+                let spec = object.as_map_mut().entry("spec").or_insert_with(|| json!({}));
+                if let Some(spec) = spec.as_object_mut() {
+                    spec.insert("finalizers".to_owned(), json!(["kubernetes"]));
+                }
+            }
+            ("", "PersistentVolumeClaim") => add_finalizer(object, "kubernetes.io/pvc-protection"),
+            ("", "PersistentVolume") => {
+                add_finalizer(object, "kubernetes.io/pv-protection");
+                if self.minor >= 29 {
+                    let now = self.now_text();
+                    if let Some(status) =
+                        object.as_map_mut().get_mut("status").and_then(Value::as_object_mut)
+                    {
+                        status.insert("lastPhaseTransitionTime".to_owned(), now.into());
+                    }
+                }
+            }
+            ("apps", "DaemonSet") => object.set_annotation(TEMPLATE_GENERATION, "1"),
+            ("batch", "Job") => label_job(object, self.minor),
+            _ => {}
+        }
+    }
+
+    /// What a change of an object cannot change, or entails.
+    pub(crate) fn prepare_update(&mut self, kind: &Kind, new: &mut Manifest, old: &Manifest) {
+        if kind.custom.is_some() {
+            return;
+        }
+        match (kind.stored.group.as_str(), kind.stored.kind.as_str()) {
+            ("", "Namespace") => {
+                let finalizers = old.pointer("/spec/finalizers").cloned();
+                let spec = new.as_map_mut().entry("spec").or_insert_with(|| json!({}));
+                if let (Some(spec), Some(finalizers)) = (spec.as_object_mut(), finalizers) {
+                    spec.insert("finalizers".to_owned(), finalizers);
+                }
+            }
+            ("apps", "DaemonSet") => {
+                let count: i64 = old
+                    .annotation(TEMPLATE_GENERATION)
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(1);
+                let changed = new.pointer("/spec/template") != old.pointer("/spec/template");
+                new.set_annotation(TEMPLATE_GENERATION, (count + i64::from(changed)).to_string());
+            }
+            ("", "Service") => keep_addresses(new, old),
+            _ => {}
+        }
+    }
+
+    /// Gives a service its cluster IP and node ports, and refuses those that are taken.
+    pub(crate) fn allocate(&mut self, object: &mut Manifest, dry_run: bool) -> Result<(), ApiError> {
+        let name = object.name().to_owned();
+        let number = mix(self.seed ^ hash(&format!("{}/{name}", object.namespace())));
+        let Some(spec) = object.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) else {
+            return Ok(());
+        };
+        let service_type = spec.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if service_type == "ExternalName" {
+            return Ok(());
+        }
+        let wanted = spec.get("clusterIP").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let ip = match wanted.as_str() {
+            "None" => "None".to_owned(),
+            "" => {
+                let taken = |candidate: u32| self.addresses.contains(&candidate);
+                // 10.96.0.0/12 as kubeadm has it, without its first addresses.
+                let (base, size) = (0x0a60_0000_u32, 1_u32 << 20);
+                let mut offset = (number as u32) % (size - 512) + 256;
+                while taken(base + offset) {
+                    offset = offset % (size - 256) + 256;
+                }
+                let address = base + offset;
+                if !dry_run {
+                    self.addresses.insert(address);
+                }
+                std::net::Ipv4Addr::from(address).to_string()
+            }
+            given => {
+                if let Ok(address) = given.parse::<std::net::Ipv4Addr>() {
+                    let is_new = self.addresses.insert(address.into());
+                    if dry_run && is_new {
+                        self.addresses.remove(&address.into());
+                    }
+                    if !is_new {
+                        return Err(ApiError::invalid("", "Service", &name, &[FieldError::invalid(
+                            "spec.clusterIPs",
+                            &json!([given]),
+                            &format!("failed to allocate IP {given}: provided IP is already allocated"),
+                        )]));
+                    }
+                }
+                given.to_owned()
+            }
+        };
+        spec.insert("clusterIP".to_owned(), ip.clone().into());
+        if self.minor >= 20 {
+            spec.insert("clusterIPs".to_owned(), json!([ip]));
+            let is_bare = ip == "None"
+                && spec.get("selector").and_then(Value::as_object).is_none_or(Map::is_empty);
+            let (families, policy) = if is_bare {
+                (json!(["IPv4", "IPv6"]), "RequireDualStack")
+            } else {
+                (json!(["IPv4"]), "SingleStack")
+            };
+            spec.entry("ipFamilies").or_insert(families);
+            spec.entry("ipFamilyPolicy").or_insert_with(|| policy.into());
+        }
+        self.allocate_ports(&name, &service_type, spec, number, dry_run)
+    }
+
+    /// Node ports for the ports that need one and have none.
+    pub(crate) fn allocate_ports(
+        &mut self,
+        name: &str,
+        service_type: &str,
+        spec: &mut Map<String, Value>,
+        number: u64,
+        dry_run: bool,
+    ) -> Result<(), ApiError> {
+        let needs = match service_type {
+            "NodePort" => true,
+            "LoadBalancer" => {
+                spec.get("allocateLoadBalancerNodePorts").and_then(Value::as_bool) != Some(false)
+            }
+            _ => false,
+        };
+        if !needs {
+            return Ok(());
+        }
+        let ports = spec.get_mut("ports").and_then(Value::as_array_mut);
+        let mut made = Vec::new();
+        for (index, port) in ports.into_iter().flatten().filter_map(Value::as_object_mut).enumerate() {
+            if let Some(given) = port.get("nodePort").and_then(Value::as_u64).filter(|p| *p != 0) {
+                let valid = u16::try_from(given).ok().filter(|p| (30000..=32767).contains(p));
+                let Some(given) = valid else {
+                    return Err(ApiError::invalid("", "Service", name, &[FieldError::invalid(
+                        format!("spec.ports[{index}].nodePort"),
+                        &given.into(),
+                        "provided port is not in the valid range. The range of valid ports is 30000-32767",
+                    )]));
+                };
+                if !self.ports.insert(given) {
+                    return Err(ApiError::invalid("", "Service", name, &[FieldError::invalid(
+                        format!("spec.ports[{index}].nodePort"),
+                        &given.into(),
+                        "provided port is already allocated",
+                    )]));
+                }
+                made.push(given);
+                continue;
+            }
+            let mut candidate = 30000 + (mix(number.wrapping_add(index as u64)) % 2768) as u16;
+            while !self.ports.insert(candidate) {
+                candidate = if candidate == 32767 { 30000 } else { candidate + 1 };
+            }
+            made.push(candidate);
+            port.insert("nodePort".to_owned(), candidate.into());
+        }
+        if dry_run {
+            made.iter().for_each(|port| {
+                self.ports.remove(port);
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes the addresses of an existing service as used, or as free again.
+    pub(crate) fn note_addresses(&mut self, service: &Manifest, in_use: bool) {
+        let address = service
+            .pointer("/spec/clusterIP")
+            .and_then(Value::as_str)
+            .and_then(|ip| ip.parse::<std::net::Ipv4Addr>().ok());
+        if let Some(address) = address {
+            if in_use {
+                self.addresses.insert(address.into());
+            } else {
+                self.addresses.remove(&address.into());
+            }
+        }
+        let ports = service.pointer("/spec/ports").and_then(Value::as_array);
+        for port in ports.into_iter().flatten() {
+            if let Some(port) =
+                port.get("nodePort").and_then(Value::as_u64).and_then(|p| u16::try_from(p).ok())
+            {
+                if in_use {
+                    self.ports.insert(port);
+                } else {
+                    self.ports.remove(&port);
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn add_finalizer(object: &mut Manifest, finalizer: &str) {
+    if object.finalizers().any(|known| known == finalizer) {
+        return;
+    }
+    let list = object.metadata_mut().entry("finalizers").or_insert_with(|| json!([]));
+    if let Some(list) = list.as_array_mut() {
+        list.push(finalizer.into());
+    }
+}
+
+pub(crate) fn remove_finalizer(object: &mut Manifest, finalizer: &str) {
+    let metadata = object.metadata_mut();
+    if let Some(list) = metadata.get_mut("finalizers").and_then(Value::as_array_mut) {
+        list.retain(|known| known.as_str() != Some(finalizer));
+        if list.is_empty() {
+            metadata.remove("finalizers");
+        }
+    }
+}
+
+/// A job selects its pods by its own uid.
+fn label_job(job: &mut Manifest, minor: u32) {
+    if job.pointer("/spec/manualSelector").and_then(Value::as_bool) == Some(true) {
+        return;
+    }
+    let (uid, name) = (job.uid().to_owned(), job.name().to_owned());
+    let mut labels = vec![("controller-uid", uid.clone()), ("job-name", name.clone())];
+    let mut selector = "controller-uid";
+    if minor >= 27 {
+        labels.push(("batch.kubernetes.io/controller-uid", uid.clone()));
+        labels.push(("batch.kubernetes.io/job-name", name));
+        selector = "batch.kubernetes.io/controller-uid";
+    }
+    if minor >= 27 {
+        for (key, value) in &labels {
+            job.set_label(*key, value.clone());
+        }
+    }
+    let Some(spec) = job.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if minor >= 32 {
+        spec.entry("manualSelector").or_insert(Value::Bool(false));
+    }
+    spec.insert("selector".to_owned(), json!({"matchLabels": {selector: uid}}));
+    let template = super::defaults::made(spec, "template");
+    let on_template = super::defaults::made(super::defaults::made(template, "metadata"), "labels");
+    for (key, value) in labels {
+        on_template.insert(key.to_owned(), value.into());
+    }
+}
+
+/// A replace that leaves out what the server had allocated keeps it.
+fn keep_addresses(new: &mut Manifest, old: &Manifest) {
+    let is_external = |o: &Manifest| o.pointer("/spec/type").and_then(Value::as_str) == Some("ExternalName");
+    if is_external(old) || is_external(new) {
+        return;
+    }
+    let Some(old_spec) = old.as_map().get("spec").and_then(Value::as_object) else { return };
+    let Some(spec) = new.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) else { return };
+    for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"] {
+        let is_missing = match spec.get(key) {
+            None | Some(Value::Null) => true,
+            Some(Value::String(text)) => text.is_empty(),
+            Some(_) => false,
+        };
+        if is_missing && let Some(value) = old_spec.get(key) {
+            spec.insert(key.to_owned(), value.clone());
+        }
+    }
+    // A changed clusterIP without clusterIPs, and the other way round, is one change.
+    if spec.get("clusterIP") != old_spec.get("clusterIP")
+        && spec.get("clusterIPs") == old_spec.get("clusterIPs")
+        && let Some(ip) = spec.get("clusterIP").cloned()
+        && spec.contains_key("clusterIPs")
+    {
+        spec.insert("clusterIPs".to_owned(), json!([ip]));
+    }
+    let needs_ports =
+        matches!(spec.get("type").and_then(Value::as_str), Some("NodePort" | "LoadBalancer"));
+    let old_ports = old_spec.get("ports").and_then(Value::as_array).cloned().unwrap_or_default();
+    let ports = spec.get_mut("ports").and_then(Value::as_array_mut);
+    for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if needs_ports
+            && !port.contains_key("nodePort")
+            && let Some(known) = old_ports.iter().find(|old| {
+                old.get("port") == port.get("port") && old.get("protocol") == port.get("protocol")
+            })
+            && let Some(number) = known.get("nodePort")
+        {
+            port.insert("nodePort".to_owned(), number.clone());
+        } else if !needs_ports && old_spec.get("type").and_then(Value::as_str) != Some("ClusterIP") {
+            port.remove("nodePort");
+        }
+    }
+}
+
+pub(crate) fn hash(text: &str) -> u64 {
+    // FNV-1a: stable over versions and platforms, which the standard hasher is not.
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

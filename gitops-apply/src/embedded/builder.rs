@@ -120,7 +120,10 @@ impl EmbeddedClusterBuilder {
 
     /// Builds the cluster with the namespaces, nodes and the service that each cluster has.
     pub fn build(self) -> Result<EmbeddedCluster, EmbeddedError> {
-        let nodes = self.simulation.as_ref().map_or(0, |simulation| simulation.nodes);
+        let nodes = self
+            .simulation
+            .as_ref()
+            .map_or(0, |simulation| simulation.nodes);
         let cluster = self.assemble()?;
         {
             let mut server = cluster.shared.server();
@@ -163,7 +166,10 @@ impl EmbeddedClusterBuilder {
                 .collect();
             let key = |object: &Manifest| {
                 let own = object.gvk().group_kind();
-                kinds.iter().find(|(kind, _)| *kind == own).map_or(own, |(_, stored)| stored.clone())
+                kinds
+                    .iter()
+                    .find(|(kind, _)| *kind == own)
+                    .map_or(own, |(_, stored)| stored.clone())
             };
             let work: Vec<Work> = saved
                 .objects
@@ -178,14 +184,18 @@ impl EmbeddedClusterBuilder {
                 })
                 .collect();
             server.store.restore(saved.revision, saved.objects, key);
-            let services: Vec<Manifest> =
-                server.store.list(&GroupKind::new("", "Service"), None).cloned().collect();
+            let services: Vec<Manifest> = server
+                .store
+                .list(&GroupKind::new("", "Service"), None)
+                .cloned()
+                .collect();
             for service in services {
                 server.note_addresses(&service, true);
             }
             // Definitions first, so that their objects are known to those that come after.
-            let (definitions, rest): (Vec<Work>, Vec<Work>) =
-                work.into_iter().partition(|work| matches!(work, Work::Definition(_)));
+            let (definitions, rest): (Vec<Work>, Vec<Work>) = work
+                .into_iter()
+                .partition(|work| matches!(work, Work::Definition(_)));
             for work in definitions.into_iter().chain(rest) {
                 server.queue.push(work);
             }
@@ -214,7 +224,9 @@ impl EmbeddedClusterBuilder {
             ),
         };
         let clock: Arc<dyn Clock> = self.clock.unwrap_or_else(|| {
-            Arc::new(ManualClock::at(Timestamp::from_second(EPOCH).unwrap_or(Timestamp::UNIX_EPOCH)))
+            Arc::new(ManualClock::at(
+                Timestamp::from_second(EPOCH).unwrap_or(Timestamp::UNIX_EPOCH),
+            ))
         });
         let mut faults = Faults::default();
         self.faults.into_iter().for_each(|fault| faults.add(fault));
@@ -237,7 +249,9 @@ impl EmbeddedClusterBuilder {
             faults: Mutex::new(faults),
             clock,
         };
-        Ok(EmbeddedCluster { shared: Arc::new(shared) })
+        Ok(EmbeddedCluster {
+            shared: Arc::new(shared),
+        })
     }
 }
 

@@ -59,7 +59,11 @@ impl Queue {
     }
 
     pub(crate) fn push_at(&mut self, due: Timestamp, work: Work) {
-        if self.later.iter().any(|((at, _), known)| *known == work && *at <= due) {
+        if self
+            .later
+            .iter()
+            .any(|((at, _), known)| *known == work && *at <= due)
+        {
             return;
         }
         self.sequence += 1;
@@ -132,7 +136,9 @@ impl Server {
     pub(crate) fn observe(&mut self, kind: &Kind, object: &Manifest, previous: Option<&Manifest>) {
         let id = stored_id(&kind.stored, object);
         if object.is_terminating()
-            && object.finalizers().any(|finalizer| matches!(finalizer, FOREGROUND | ORPHAN))
+            && object
+                .finalizers()
+                .any(|finalizer| matches!(finalizer, FOREGROUND | ORPHAN))
         {
             self.queue.push(Work::Dependents(id.clone()));
             // Whoever waits for this object wants its dependents gone as well.
@@ -174,7 +180,11 @@ impl Server {
                 (kind.stored.kind.as_str(), object.name()),
                 ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt")
             );
-            if is_kept || self.namespace(namespace).is_some_and(Manifest::is_terminating) {
+            if is_kept
+                || self
+                    .namespace(namespace)
+                    .is_some_and(Manifest::is_terminating)
+            {
                 self.queue.push(Work::Namespace(namespace.to_owned()));
             }
         }
@@ -198,8 +208,12 @@ impl Server {
         subresource: &str,
         change: impl FnOnce(&mut Manifest),
     ) -> Result<(), ApiError> {
-        let Some(kind) = self.registry.by_stored(&id.group_kind()) else { return Ok(()) };
-        let Some(live) = self.stored(id) else { return Ok(()) };
+        let Some(kind) = self.registry.by_stored(&id.group_kind()) else {
+            return Ok(());
+        };
+        let Some(live) = self.stored(id) else {
+            return Ok(());
+        };
         let live = self.read(&kind, live);
         let mut new = live.clone();
         change(&mut new);
@@ -211,7 +225,11 @@ impl Server {
     }
 
     /// Creates an object as a controller does.
-    pub(crate) fn control_create(&mut self, manager: &str, object: Manifest) -> Result<Manifest, ApiError> {
+    pub(crate) fn control_create(
+        &mut self,
+        manager: &str,
+        object: Manifest,
+    ) -> Result<Manifest, ApiError> {
         let kind = self.kind(&object.gvk())?;
         self.create(&internal(&kind, manager, ""), object)
     }
@@ -222,10 +240,19 @@ impl Server {
         id: &ObjectId,
         propagation: Propagation,
     ) -> Result<(), ApiError> {
-        let Some(kind) = self.registry.by_stored(&id.group_kind()) else { return Ok(()) };
+        let Some(kind) = self.registry.by_stored(&id.group_kind()) else {
+            return Ok(());
+        };
         let target = gitops_core::ObjectRef::new(kind.gvk.clone(), &id.namespace, &id.name);
-        let options = DeleteOptions { propagation, ..DeleteOptions::default() };
-        match self.delete(&internal(&kind, "kube-controller-manager", ""), &target, &options) {
+        let options = DeleteOptions {
+            propagation,
+            ..DeleteOptions::default()
+        };
+        match self.delete(
+            &internal(&kind, "kube-controller-manager", ""),
+            &target,
+            &options,
+        ) {
             Err(error) if error.code == 404 => Ok(()),
             other => other.map(|_| ()),
         }
@@ -239,7 +266,11 @@ pub(crate) fn internal<'a>(kind: &Arc<Kind>, manager: &'a str, subresource: &'a 
         dry_run: false,
         validation: FieldValidation::Ignore,
         // Kinds without the sub-resource are written as a whole.
-        subresource: if kind.has_subresource(subresource) { subresource } else { "" },
+        subresource: if kind.has_subresource(subresource) {
+            subresource
+        } else {
+            ""
+        },
         is_internal: true,
     }
 }

@@ -32,7 +32,9 @@ pub(crate) fn convert(object: &Manifest, to: &GroupVersionKind) -> Manifest {
                 _ => {}
             }
         }
-        "HorizontalPodAutoscaler" if to.group == "autoscaling" => autoscaler(map, &from, &to.version),
+        "HorizontalPodAutoscaler" if to.group == "autoscaling" => {
+            autoscaler(map, &from, &to.version)
+        }
         _ => {}
     }
     map.insert("apiVersion".to_owned(), to_api_version.into());
@@ -60,7 +62,9 @@ fn backends(spec: &mut Map<String, Value>, mut change: impl FnMut(&mut Value)) {
 fn ingress_to_v1(map: &mut Map<String, Value>) {
     let Some(spec) = spec(map) else { return };
     let backend = |backend: &mut Value| {
-        let Some(map) = backend.as_object_mut() else { return };
+        let Some(map) = backend.as_object_mut() else {
+            return;
+        };
         let name = map.remove("serviceName");
         let port = map.remove("servicePort");
         if name.is_some() || port.is_some() {
@@ -83,12 +87,16 @@ fn ingress_to_v1(map: &mut Map<String, Value>) {
 fn ingress_to_v1beta1(map: &mut Map<String, Value>) {
     let Some(spec) = spec(map) else { return };
     let backend = |backend: &mut Value| {
-        let Some(map) = backend.as_object_mut() else { return };
+        let Some(map) = backend.as_object_mut() else {
+            return;
+        };
         if let Some(service) = map.remove("service") {
             if let Some(name) = service.get("name") {
                 map.insert("serviceName".to_owned(), name.clone());
             }
-            let port = service.get("port").and_then(|p| p.get("number").or_else(|| p.get("name")));
+            let port = service
+                .get("port")
+                .and_then(|p| p.get("number").or_else(|| p.get("name")));
             if let Some(port) = port {
                 map.insert("servicePort".to_owned(), port.clone());
             }
@@ -120,8 +128,10 @@ const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
 
 fn autoscaler_v1_to_v2(map: &mut Map<String, Value>) {
     let mut all = Vec::new();
-    if let Some(annotations) =
-        map.get_mut("metadata").and_then(|m| m.get_mut("annotations")).and_then(Value::as_object_mut)
+    if let Some(annotations) = map
+        .get_mut("metadata")
+        .and_then(|m| m.get_mut("annotations"))
+        .and_then(Value::as_object_mut)
         && let Some(Value::String(text)) = annotations.remove(METRICS)
         && let Ok(Value::Array(others)) = serde_json::from_str(&text)
     {
@@ -146,22 +156,32 @@ fn autoscaler_v2_to_v1(map: &mut Map<String, Value>) {
     let metrics = spec.remove("metrics");
     spec.remove("behavior");
     let mut others = Vec::new();
-    for metric in metrics.as_ref().and_then(Value::as_array).into_iter().flatten() {
+    for metric in metrics
+        .as_ref()
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let percentage = metric
             .get("resource")
             .filter(|r| r.get("name").and_then(Value::as_str) == Some("cpu"))
             .and_then(|r| r.get("target")?.get("averageUtilization"));
         match percentage {
             Some(percentage) if !spec.contains_key("targetCPUUtilizationPercentage") => {
-                spec.insert("targetCPUUtilizationPercentage".to_owned(), percentage.clone());
+                spec.insert(
+                    "targetCPUUtilizationPercentage".to_owned(),
+                    percentage.clone(),
+                );
             }
             _ => others.push(metric.clone()),
         }
     }
     if !others.is_empty()
         && let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut)
-        && let Some(annotations) =
-            metadata.entry("annotations").or_insert_with(|| json!({})).as_object_mut()
+        && let Some(annotations) = metadata
+            .entry("annotations")
+            .or_insert_with(|| json!({}))
+            .as_object_mut()
     {
         annotations.insert(METRICS.to_owned(), Value::Array(others).to_string().into());
     }
@@ -173,7 +193,9 @@ fn autoscaler_v2_to_v1(map: &mut Map<String, Value>) {
 }
 
 fn metrics(map: &mut Map<String, Value>, change: fn(&mut Map<String, Value>)) {
-    let Some(metrics) = spec(map).and_then(|s| s.get_mut("metrics")).and_then(Value::as_array_mut)
+    let Some(metrics) = spec(map)
+        .and_then(|s| s.get_mut("metrics"))
+        .and_then(Value::as_array_mut)
     else {
         return;
     };
@@ -191,7 +213,10 @@ fn nest_target(source: &mut Map<String, Value>) {
             json!({"type": "Utilization", "averageUtilization": percentage}),
         );
     } else if let Some(value) = source.remove("targetAverageValue") {
-        source.insert("target".to_owned(), json!({"type": "AverageValue", "averageValue": value}));
+        source.insert(
+            "target".to_owned(),
+            json!({"type": "AverageValue", "averageValue": value}),
+        );
     }
 }
 
@@ -239,6 +264,9 @@ mod tests {
             "spec": {"maxReplicas": 3, "targetCPUUtilizationPercentage": 50},
         });
         let v2 = GroupVersionKind::new("autoscaling", "v2", "HorizontalPodAutoscaler");
-        assert_eq!(there_and_back(v1, v2)["spec"]["targetCPUUtilizationPercentage"], 50);
+        assert_eq!(
+            there_and_back(v1, v2)["spec"]["targetCPUUtilizationPercentage"],
+            50
+        );
     }
 }

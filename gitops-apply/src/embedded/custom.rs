@@ -5,11 +5,7 @@ use std::{cmp::Ordering, sync::Arc};
 use gitops_core::{Manifest, Scope, cluster::ServedKind, schema::Schema};
 use serde_json::{Map, Value, json};
 
-use super::{
-    names,
-    status::FieldError,
-    structural::Structural,
-};
+use super::{names, status::FieldError, structural::Structural};
 
 /// What a CustomResourceDefinition defines.
 #[derive(Debug, Clone)]
@@ -45,8 +41,10 @@ impl CustomDefinition {
         let spec = crd.as_map().get("spec")?;
         let text = |value: &Value, key: &str| Some(value.get(key)?.as_str()?.to_owned());
         let names = spec.get("names")?;
-        let preserves_unknown =
-            spec.get("preserveUnknownFields").and_then(Value::as_bool).unwrap_or(false);
+        let preserves_unknown = spec
+            .get("preserveUnknownFields")
+            .and_then(Value::as_bool)
+            .unwrap_or(false);
         let mut stored_version = None;
         let mut versions = Vec::new();
         for version in spec.get("versions")?.as_array()? {
@@ -54,17 +52,30 @@ impl CustomDefinition {
             if version.get("storage").and_then(Value::as_bool) == Some(true) {
                 stored_version = Some(name.clone());
             }
-            let open_api = version.get("schema").and_then(|s| s.get("openAPIV3Schema")).cloned();
-            let sub = |key: &str| version.get("subresources").is_some_and(|s| s.get(key).is_some());
+            let open_api = version
+                .get("schema")
+                .and_then(|s| s.get("openAPIV3Schema"))
+                .cloned();
+            let sub = |key: &str| {
+                version
+                    .get("subresources")
+                    .is_some_and(|s| s.get(key).is_some())
+            };
             let structural = open_api.as_ref().map(Structural::parse);
             versions.push(Arc::new(CustomVersion {
                 has_defaults: structural.as_ref().is_some_and(Structural::has_defaults),
-                served: version.get("served").and_then(Value::as_bool).unwrap_or(false),
+                served: version
+                    .get("served")
+                    .and_then(Value::as_bool)
+                    .unwrap_or(false),
                 has_status: sub("status"),
                 has_scale: sub("scale"),
                 preserves_unknown: preserves_unknown || open_api.is_none(),
                 structural,
-                schema: super::merge::schema_of_definition(open_api.as_ref(), preserves_unknown || open_api.is_none()),
+                schema: super::merge::schema_of_definition(
+                    open_api.as_ref(),
+                    preserves_unknown || open_api.is_none(),
+                ),
                 open_api,
                 name,
             }));
@@ -91,7 +102,16 @@ impl CustomDefinition {
     }
 
     pub(crate) fn served_kind(&self, version: &CustomVersion) -> ServedKind {
-        let verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+        let verbs = [
+            "create",
+            "delete",
+            "deletecollection",
+            "get",
+            "list",
+            "patch",
+            "update",
+            "watch",
+        ];
         let mut subresources = Vec::new();
         if version.has_scale {
             subresources.push("scale".to_owned());
@@ -111,7 +131,9 @@ impl CustomDefinition {
 
 /// What `v1` fills in.
 pub(crate) fn fill_defaults(crd: &mut Map<String, Value>) {
-    let Some(spec) = crd.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let Some(spec) = crd.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
     spec.entry("scope").or_insert_with(|| "Namespaced".into());
     if spec.get("scope").and_then(Value::as_str) == Some("") {
         spec.insert("scope".to_owned(), "Namespaced".into());
@@ -120,7 +142,10 @@ pub(crate) fn fill_defaults(crd: &mut Map<String, Value>) {
         && let Some(kind) = names.get("kind").and_then(Value::as_str).map(str::to_owned)
     {
         let is_empty = |names: &Map<String, Value>, key: &str| {
-            names.get(key).and_then(Value::as_str).is_none_or(str::is_empty)
+            names
+                .get(key)
+                .and_then(Value::as_str)
+                .is_none_or(str::is_empty)
         };
         if is_empty(names, "singular") {
             names.insert("singular".to_owned(), kind.to_lowercase().into());
@@ -129,7 +154,9 @@ pub(crate) fn fill_defaults(crd: &mut Map<String, Value>) {
             names.insert("listKind".to_owned(), format!("{kind}List").into());
         }
     }
-    let conversion = spec.entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
+    let conversion = spec
+        .entry("conversion")
+        .or_insert_with(|| json!({"strategy": "None"}));
     if let Some(client) = conversion
         .get_mut("webhook")
         .and_then(|w| w.get_mut("clientConfig"))
@@ -170,14 +197,29 @@ pub(crate) fn validate(crd: &Manifest, lenient: bool, errors: &mut Vec<FieldErro
     } else if let Err(reason) = names::dns_subdomain(&group) {
         errors.push(FieldError::invalid("spec.group", &group.into(), &reason));
     } else if !group.contains('.') {
-        errors.push(FieldError::invalid("spec.group", &group.into(), "should be a domain with at least one dot"));
+        errors.push(FieldError::invalid(
+            "spec.group",
+            &group.into(),
+            "should be a domain with at least one dot",
+        ));
     }
     let scope = text(spec.get("scope"));
     if !matches!(scope.as_str(), "Cluster" | "Namespaced") {
-        errors.push(FieldError::not_supported("spec.scope", &scope.into(), &["Cluster", "Namespaced"]));
+        errors.push(FieldError::not_supported(
+            "spec.scope",
+            &scope.into(),
+            &["Cluster", "Namespaced"],
+        ));
     }
-    let versions = spec.get("versions").and_then(Value::as_array).cloned().unwrap_or_default();
-    let stored = versions.iter().filter(|v| v.get("storage").and_then(Value::as_bool) == Some(true)).count();
+    let versions = spec
+        .get("versions")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let stored = versions
+        .iter()
+        .filter(|v| v.get("storage").and_then(Value::as_bool) == Some(true))
+        .count();
     if versions.is_empty() {
         errors.push(FieldError::required("spec.versions", ""));
     } else if stored != 1 {
@@ -190,7 +232,11 @@ pub(crate) fn validate(crd: &Manifest, lenient: bool, errors: &mut Vec<FieldErro
     for (index, version) in versions.iter().enumerate() {
         let name = text(version.get("name"));
         if let Err(reason) = names::dns_1035(&name) {
-            errors.push(FieldError::invalid(format!("spec.versions[{index}].name"), &name.into(), &reason));
+            errors.push(FieldError::invalid(
+                format!("spec.versions[{index}].name"),
+                &name.into(),
+                &reason,
+            ));
         }
         let schema = version.get("schema").and_then(|s| s.get("openAPIV3Schema"));
         match schema {
@@ -198,12 +244,20 @@ pub(crate) fn validate(crd: &Manifest, lenient: bool, errors: &mut Vec<FieldErro
                 format!("spec.versions[{index}].schema.openAPIV3Schema"),
                 "schemas are required",
             )),
-            Some(schema) if !lenient && schema.get("type").and_then(Value::as_str) != Some("object") => {
+            Some(schema)
+                if !lenient && schema.get("type").and_then(Value::as_str) != Some("object") =>
+            {
                 let path = format!("spec.versions[{index}].schema.openAPIV3Schema.type");
                 match schema.get("type") {
-                    None => errors.push(FieldError::required(path, "must not be empty at the root")),
+                    None => {
+                        errors.push(FieldError::required(path, "must not be empty at the root"))
+                    }
                     Some(found) => {
-                        errors.push(FieldError::invalid(path, found, "must be object at the root"));
+                        errors.push(FieldError::invalid(
+                            path,
+                            found,
+                            "must be object at the root",
+                        ));
                     }
                 }
             }
@@ -220,7 +274,11 @@ pub(crate) fn validate(crd: &Manifest, lenient: bool, errors: &mut Vec<FieldErro
     if plural.is_empty() {
         errors.push(FieldError::required("spec.names.plural", ""));
     } else if let Err(reason) = names::dns_1035(&plural) {
-        errors.push(FieldError::invalid("spec.names.plural", &plural.into(), &reason));
+        errors.push(FieldError::invalid(
+            "spec.names.plural",
+            &plural.into(),
+            &reason,
+        ));
     }
     if kind.is_empty() {
         errors.push(FieldError::required("spec.names.kind", ""));
@@ -230,7 +288,9 @@ pub(crate) fn validate(crd: &Manifest, lenient: bool, errors: &mut Vec<FieldErro
 /// The `v1` form of a `v1beta1` definition.
 pub(crate) fn to_v1(crd: &mut Map<String, Value>) {
     crd.insert("apiVersion".to_owned(), "apiextensions.k8s.io/v1".into());
-    let Some(spec) = crd.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let Some(spec) = crd.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
     let version = spec.remove("version");
     let validation = spec.remove("validation");
     let subresources = spec.remove("subresources");
@@ -242,9 +302,11 @@ pub(crate) fn to_v1(crd: &mut Map<String, Value>) {
             .unwrap_or_default(),
     };
     for version in versions.iter_mut().filter_map(Value::as_object_mut) {
-        for (key, shared) in
-            [("schema", &validation), ("subresources", &subresources), ("additionalPrinterColumns", &columns)]
-        {
+        for (key, shared) in [
+            ("schema", &validation),
+            ("subresources", &subresources),
+            ("additionalPrinterColumns", &columns),
+        ] {
             if let Some(shared) = shared
                 && !version.contains_key(key)
             {
@@ -254,11 +316,14 @@ pub(crate) fn to_v1(crd: &mut Map<String, Value>) {
         rename_in_columns(version, "JSONPath", "jsonPath");
     }
     spec.insert("versions".to_owned(), Value::Array(versions));
-    spec.entry("preserveUnknownFields").or_insert(Value::Bool(true));
+    spec.entry("preserveUnknownFields")
+        .or_insert(Value::Bool(true));
     if let Some(conversion) = spec.get_mut("conversion").and_then(Value::as_object_mut) {
         let client = conversion.remove("webhookClientConfig");
         let reviews = conversion.remove("conversionReviewVersions");
-        if client.is_some() || (reviews.is_some() && conversion.get("strategy") == Some(&"Webhook".into())) {
+        if client.is_some()
+            || (reviews.is_some() && conversion.get("strategy") == Some(&"Webhook".into()))
+        {
             let mut webhook = Map::new();
             webhook.extend(client.map(|client| ("clientConfig".to_owned(), client)));
             webhook.extend(reviews.map(|reviews| ("conversionReviewVersions".to_owned(), reviews)));
@@ -269,8 +334,13 @@ pub(crate) fn to_v1(crd: &mut Map<String, Value>) {
 
 /// The `v1beta1` form of a `v1` definition.
 pub(crate) fn to_v1beta1(crd: &mut Map<String, Value>) {
-    crd.insert("apiVersion".to_owned(), "apiextensions.k8s.io/v1beta1".into());
-    let Some(spec) = crd.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    crd.insert(
+        "apiVersion".to_owned(),
+        "apiextensions.k8s.io/v1beta1".into(),
+    );
+    let Some(spec) = crd.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
     let mut shared = Vec::new();
     if let Some(versions) = spec.get_mut("versions").and_then(Value::as_array_mut) {
         for version in versions.iter_mut().filter_map(Value::as_object_mut) {
@@ -295,8 +365,13 @@ pub(crate) fn to_v1beta1(crd: &mut Map<String, Value>) {
             shared.push(("version", name));
         }
     }
-    spec.extend(shared.into_iter().map(|(key, value)| (key.to_owned(), value)));
-    spec.entry("preserveUnknownFields").or_insert(Value::Bool(false));
+    spec.extend(
+        shared
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value)),
+    );
+    spec.entry("preserveUnknownFields")
+        .or_insert(Value::Bool(false));
     if let Some(conversion) = spec.get_mut("conversion").and_then(Value::as_object_mut)
         && let Some(Value::Object(mut webhook)) = conversion.remove("webhook")
     {
@@ -310,8 +385,14 @@ pub(crate) fn to_v1beta1(crd: &mut Map<String, Value>) {
 }
 
 fn rename_in_columns(version: &mut Map<String, Value>, from: &str, to: &str) {
-    let columns = version.get_mut("additionalPrinterColumns").and_then(Value::as_array_mut);
-    for column in columns.into_iter().flatten().filter_map(Value::as_object_mut) {
+    let columns = version
+        .get_mut("additionalPrinterColumns")
+        .and_then(Value::as_array_mut);
+    for column in columns
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+    {
         if let Some(path) = column.remove(from) {
             column.insert(to.to_owned(), path);
         }
@@ -353,7 +434,12 @@ pub(crate) fn version_priority(version: &str) -> impl Ord + use<> {
         Some((3, rest.parse().ok()?, 0))
     })();
     let (stability, major, minor) = parsed.unwrap_or((0, 0, 0));
-    Priority { stability, major, minor, text: std::cmp::Reverse(version.to_owned()) }
+    Priority {
+        stability,
+        major,
+        minor,
+        text: std::cmp::Reverse(version.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -362,12 +448,31 @@ mod tests {
 
     #[test]
     fn priorities() {
-        let mut versions =
-            ["foo1", "v1alpha1", "v10", "v1", "v11beta2", "v2", "v12alpha1", "v3beta1", "foo10"];
+        let mut versions = [
+            "foo1",
+            "v1alpha1",
+            "v10",
+            "v1",
+            "v11beta2",
+            "v2",
+            "v12alpha1",
+            "v3beta1",
+            "foo10",
+        ];
         versions.sort_by(|a, b| version_priority(b).cmp(&version_priority(a)));
         assert_eq!(
             versions,
-            ["v10", "v2", "v1", "v11beta2", "v3beta1", "v12alpha1", "v1alpha1", "foo1", "foo10"]
+            [
+                "v10",
+                "v2",
+                "v1",
+                "v11beta2",
+                "v3beta1",
+                "v12alpha1",
+                "v1alpha1",
+                "foo1",
+                "foo10"
+            ]
         );
     }
 
@@ -387,8 +492,14 @@ mod tests {
         });
         let mut object = beta.as_object().unwrap().clone();
         to_v1(&mut object);
-        assert_eq!(object["spec"]["versions"][0]["additionalPrinterColumns"][0]["jsonPath"], ".x");
-        assert_eq!(object["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["type"], "object");
+        assert_eq!(
+            object["spec"]["versions"][0]["additionalPrinterColumns"][0]["jsonPath"],
+            ".x"
+        );
+        assert_eq!(
+            object["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["type"],
+            "object"
+        );
         to_v1beta1(&mut object);
         assert_eq!(Value::Object(object), beta);
     }

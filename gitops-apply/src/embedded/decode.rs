@@ -23,7 +23,11 @@ pub(crate) struct Mismatch {
 
 /// Reads `value` under the schema of its kind.
 pub(crate) fn decode(schema: &Schema, value: &mut Value) -> Findings {
-    let mut walk = Walk { schema, findings: Findings::default(), path: Vec::new() };
+    let mut walk = Walk {
+        schema,
+        findings: Findings::default(),
+        path: Vec::new(),
+    };
     walk.value(schema.root, value);
     walk.findings
 }
@@ -137,7 +141,11 @@ impl Walk<'_> {
             Value::Array(_) => "array",
             _ => "object",
         };
-        self.findings.mismatch = Some(Mismatch { path: self.path_text(), found, wanted });
+        self.findings.mismatch = Some(Mismatch {
+            path: self.path_text(),
+            found,
+            wanted,
+        });
     }
 
     fn path_text(&self) -> String {

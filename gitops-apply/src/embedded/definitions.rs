@@ -3,7 +3,9 @@
 use gitops_core::{GroupKind, Manifest, ObjectId, cluster::Propagation};
 use serde_json::{Value, json};
 
-use super::{custom::CustomDefinition, server::Server, status::ApiError, strategy::remove_finalizer};
+use super::{
+    custom::CustomDefinition, server::Server, status::ApiError, strategy::remove_finalizer,
+};
 
 /// The finalizer that holds a definition until its objects are gone.
 pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -21,18 +23,28 @@ impl Server {
             self.registry.undefine(name);
             return Ok(());
         };
-        let v1 = super::convert::convert(&crd, &gitops_core::GroupVersionKind::new(
-            "apiextensions.k8s.io",
-            "v1",
-            "CustomResourceDefinition",
-        ));
-        let Some(definition) = CustomDefinition::parse(&v1) else { return Ok(()) };
+        let v1 = super::convert::convert(
+            &crd,
+            &gitops_core::GroupVersionKind::new(
+                "apiextensions.k8s.io",
+                "v1",
+                "CustomResourceDefinition",
+            ),
+        );
+        let Some(definition) = CustomDefinition::parse(&v1) else {
+            return Ok(());
+        };
         if crd.is_terminating() {
             return self.retire_definition(&id, &definition);
         }
         let conflict = self
             .registry
-            .definition_with_names(name, &definition.group, &definition.kind, &definition.plural)
+            .definition_with_names(
+                name,
+                &definition.group,
+                &definition.kind,
+                &definition.plural,
+            )
             .map(|other| {
                 if other.plural == definition.plural {
                     ("PluralConflict", definition.plural.clone())
@@ -42,28 +54,48 @@ impl Server {
             });
         let is_accepted = conflict.is_none();
         let stored_version = definition.stored_version.clone();
-        let names = v1.pointer("/spec/names").cloned().unwrap_or_else(|| json!({}));
+        let names = v1
+            .pointer("/spec/names")
+            .cloned()
+            .unwrap_or_else(|| json!({}));
         if is_accepted {
             self.registry.define(definition);
         }
         let now = self.now_text();
         self.control(&id, MANAGER, "status", |crd| {
-            let status = crd.as_map_mut().entry("status").or_insert_with(|| json!({}));
-            let Some(status) = status.as_object_mut() else { return };
+            let status = crd
+                .as_map_mut()
+                .entry("status")
+                .or_insert_with(|| json!({}));
+            let Some(status) = status.as_object_mut() else {
+                return;
+            };
             let stored = status.entry("storedVersions").or_insert_with(|| json!([]));
             if let Some(stored) = stored.as_array_mut()
-                && !stored.iter().any(|version| version.as_str() == Some(&stored_version))
+                && !stored
+                    .iter()
+                    .any(|version| version.as_str() == Some(&stored_version))
             {
                 stored.push(stored_version.into());
             }
             let accepted = match &conflict {
                 None => ("True", "NoConflicts", "no conflicts found".to_owned()),
-                Some((reason, taken)) => ("False", *reason, format!("\"{taken}\" is already in use")),
+                Some((reason, taken)) => {
+                    ("False", *reason, format!("\"{taken}\" is already in use"))
+                }
             };
             let established = if is_accepted {
-                ("True", "InitialNamesAccepted", "the initial names have been accepted".to_owned())
+                (
+                    "True",
+                    "InitialNamesAccepted",
+                    "the initial names have been accepted".to_owned(),
+                )
             } else {
-                ("False", "NotAccepted", "not all names are accepted".to_owned())
+                (
+                    "False",
+                    "NotAccepted",
+                    "not all names are accepted".to_owned(),
+                )
             };
             if is_accepted {
                 status.insert("acceptedNames".to_owned(), names);
@@ -73,7 +105,11 @@ impl Server {
         })
     }
 
-    fn retire_definition(&mut self, id: &ObjectId, definition: &CustomDefinition) -> Result<(), ApiError> {
+    fn retire_definition(
+        &mut self,
+        id: &ObjectId,
+        definition: &CustomDefinition,
+    ) -> Result<(), ApiError> {
         let kind = GroupKind::new(&definition.group, &definition.kind);
         // A definition whose names were never accepted has no objects of its own.
         if self.registry.definition(&id.name).is_some() {
@@ -106,7 +142,9 @@ pub(crate) fn set_condition(
         *list = json!([]);
     }
     let list = list.as_array_mut().expect("made an array above");
-    let known = list.iter_mut().find(|c| c.get("type").and_then(Value::as_str) == Some(kind));
+    let known = list
+        .iter_mut()
+        .find(|c| c.get("type").and_then(Value::as_str) == Some(kind));
     let mut condition = json!({
         "type": kind, "status": value, "reason": reason, "message": message,
         "lastTransitionTime": now,

@@ -1,6 +1,9 @@
 //! Deletion: preconditions, finalizers, and what becomes of objects that the deleted one owns.
 
-use gitops_core::{Manifest, ObjectRef, cluster::{DeleteOptions, Propagation}};
+use gitops_core::{
+    Manifest, ObjectRef,
+    cluster::{DeleteOptions, Propagation},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -39,8 +42,10 @@ impl Server {
                 live.uid()
             )));
         }
-        if let Some(version) =
-            options.resource_version.as_deref().filter(|version| *version != live.resource_version())
+        if let Some(version) = options
+            .resource_version
+            .as_deref()
+            .filter(|version| *version != live.resource_version())
         {
             return Err(refused(format!(
                 "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). The object might have been modified",
@@ -49,7 +54,12 @@ impl Server {
         }
         let is_namespace = kind.stored.kind == "Namespace" && kind.stored.group.is_empty();
         if is_namespace && matches!(live.name(), "default" | "kube-system" | "kube-public") {
-            return Err(ApiError::forbidden("", "namespaces", live.name(), "this namespace may not be deleted"));
+            return Err(ApiError::forbidden(
+                "",
+                "namespaces",
+                live.name(),
+                "this namespace may not be deleted",
+            ));
         }
         if is_namespace && live.is_terminating() {
             return Err(ApiError::conflict(
@@ -90,7 +100,10 @@ impl Server {
         }
         if !live.is_terminating() {
             let now = self.now_text();
-            let generation = live.metadata().and_then(|m| m.get("generation")).and_then(Value::as_i64);
+            let generation = live
+                .metadata()
+                .and_then(|m| m.get("generation"))
+                .and_then(Value::as_i64);
             let counts = has_generation(kind, self.minor);
             let metadata = object.metadata_mut();
             metadata.insert("deletionTimestamp".to_owned(), now.into());
@@ -98,11 +111,17 @@ impl Server {
                 metadata.insert("deletionGracePeriodSeconds".to_owned(), 0.into());
             }
             if counts {
-                metadata.insert("generation".to_owned(), (generation.unwrap_or(0) + 1).into());
+                metadata.insert(
+                    "generation".to_owned(),
+                    (generation.unwrap_or(0) + 1).into(),
+                );
             }
         }
         if is_namespace {
-            let status = object.as_map_mut().entry("status").or_insert_with(|| json!({}));
+            let status = object
+                .as_map_mut()
+                .entry("status")
+                .or_insert_with(|| json!({}));
             if let Some(status) = status.as_object_mut() {
                 status.insert("phase".to_owned(), "Terminating".into());
             }

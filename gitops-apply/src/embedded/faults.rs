@@ -57,7 +57,13 @@ impl Fault {
     /// A fault that strikes every request.
     #[must_use]
     pub fn new(kind: FaultKind) -> Self {
-        Self { kind, left: None, every: 1, met: 0, matches: None }
+        Self {
+            kind,
+            left: None,
+            every: 1,
+            met: 0,
+            matches: None,
+        }
     }
 
     /// Strikes so many times and is gone then.
@@ -82,7 +88,12 @@ impl Fault {
     }
 
     fn strikes(&mut self, request: &Request) -> bool {
-        if self.left == Some(0) || self.matches.as_ref().is_some_and(|matches| !matches(request)) {
+        if self.left == Some(0)
+            || self
+                .matches
+                .as_ref()
+                .is_some_and(|matches| !matches(request))
+        {
             return false;
         }
         self.met += 1;
@@ -132,17 +143,22 @@ impl Faults {
 
     /// After how many events a watch ends.
     pub(crate) fn watch_budget(&mut self, request: &Request) -> Option<u32> {
-        self.list.iter_mut().find_map(|fault| match fault.kind {
-            FaultKind::DroppedWatch(events) if fault.strikes(request) => Some(events),
-            _ => None,
+        self.list.iter_mut().find_map(|fault| {
+            let FaultKind::DroppedWatch(events) = fault.kind else {
+                return None;
+            };
+            fault.strikes(request).then_some(events)
         })
     }
 
     /// The refusal that a request runs into.
     pub(crate) fn meet(&mut self, request: &Request) -> Option<ApiError> {
-        let fault = self.list.iter_mut().find(|fault| {
-            !matches!(fault.kind, FaultKind::Latency(_) | FaultKind::DroppedWatch(_))
-                && fault.strikes(request)
+        let fault = self.list.iter_mut().find_map(|fault| {
+            let refuses = !matches!(
+                fault.kind,
+                FaultKind::Latency(_) | FaultKind::DroppedWatch(_)
+            );
+            (refuses && fault.strikes(request)).then_some(fault)
         })?;
         let (group, kind, name) = (&request.gvk.group, &request.gvk.kind, &request.name);
         Some(match &fault.kind {
@@ -176,6 +192,9 @@ impl Faults {
     }
 
     pub(crate) fn watch_request(kind: &gitops_core::GroupVersionKind) -> Request {
-        Request::of(RequestVerb::Watch, &gitops_core::ObjectRef::new(kind.clone(), "", ""))
+        Request::of(
+            RequestVerb::Watch,
+            &gitops_core::ObjectRef::new(kind.clone(), "", ""),
+        )
     }
 }

@@ -23,7 +23,9 @@ enum Owner {
 impl Server {
     /// Deletes an object whose owners are gone, or drops the references to those that are.
     pub(crate) fn check_owners(&mut self, id: &ObjectId) -> Result<(), ApiError> {
-        let Some(object) = self.stored(id) else { return Ok(()) };
+        let Some(object) = self.stored(id) else {
+            return Ok(());
+        };
         if object.is_terminating() {
             return Ok(());
         }
@@ -45,8 +47,10 @@ impl Server {
             if dropped.is_empty() {
                 return Ok(());
             }
-            let waiting: Vec<ObjectId> =
-                dropped.iter().filter_map(|uid| self.store.by_uid(uid).cloned()).collect();
+            let waiting: Vec<ObjectId> = dropped
+                .iter()
+                .filter_map(|uid| self.store.by_uid(uid).cloned())
+                .collect();
             self.control(id, MANAGER, "", |object| drop_owners(object, &dropped))?;
             for owner in waiting {
                 self.queue.push(super::controllers::Work::Dependents(owner));
@@ -66,7 +70,9 @@ impl Server {
 
     /// Lets an object go that waited for what it owns.
     pub(crate) fn check_dependents(&mut self, id: &ObjectId) -> Result<(), ApiError> {
-        let Some(object) = self.stored(id) else { return Ok(()) };
+        let Some(object) = self.stored(id) else {
+            return Ok(());
+        };
         if !object.is_terminating() {
             return Ok(());
         }
@@ -91,14 +97,18 @@ impl Server {
                 })
             });
             if !is_blocked {
-                return self.control(id, MANAGER, "", |object| remove_finalizer(object, FOREGROUND));
+                return self.control(id, MANAGER, "", |object| {
+                    remove_finalizer(object, FOREGROUND)
+                });
             }
         }
         Ok(())
     }
 
     fn state_of_owner(&self, dependent: &ObjectId, uid: &str) -> Owner {
-        let Some(owner) = self.store.by_uid(uid) else { return Owner::Gone };
+        let Some(owner) = self.store.by_uid(uid) else {
+            return Owner::Gone;
+        };
         // Owners live in the same namespace or in none.
         if !owner.namespace.is_empty() && owner.namespace != dependent.namespace {
             return Owner::Gone;
@@ -119,7 +129,10 @@ fn has_finalizer(object: &Manifest, finalizer: &str) -> bool {
 
 fn drop_owners(object: &mut Manifest, uids: &[String]) {
     let metadata = object.metadata_mut();
-    if let Some(owners) = metadata.get_mut("ownerReferences").and_then(Value::as_array_mut) {
+    if let Some(owners) = metadata
+        .get_mut("ownerReferences")
+        .and_then(Value::as_array_mut)
+    {
         owners.retain(|owner| {
             !owner
                 .get("uid")

@@ -55,7 +55,10 @@ impl RequestVerb {
     /// Whether it changes something, unless it is a dry run.
     #[must_use]
     pub fn is_write(self) -> bool {
-        matches!(self, Self::Apply | Self::Create | Self::Replace | Self::Patch | Self::Delete)
+        matches!(
+            self,
+            Self::Apply | Self::Create | Self::Replace | Self::Patch | Self::Delete
+        )
     }
 }
 
@@ -76,7 +79,11 @@ impl Request {
     pub(crate) fn scope(verb: RequestVerb, scope: &ListScope) -> Self {
         Self::of(
             verb,
-            &ObjectRef::new(scope.gvk.clone(), scope.namespace.clone().unwrap_or_default(), ""),
+            &ObjectRef::new(
+                scope.gvk.clone(),
+                scope.namespace.clone().unwrap_or_default(),
+                "",
+            ),
         )
     }
 
@@ -98,7 +105,9 @@ impl Request {
     }
 
     pub(crate) fn subresource(mut self, subresource: Option<&str>) -> Self {
-        subresource.unwrap_or_default().clone_into(&mut self.subresource);
+        subresource
+            .unwrap_or_default()
+            .clone_into(&mut self.subresource);
         self
     }
 
@@ -124,13 +133,18 @@ pub struct Requests {
 impl Requests {
     /// Those that are writes and no dry runs.
     pub fn written(&self) -> impl Iterator<Item = &Request> {
-        self.all.iter().filter(|request| request.verb.is_write() && !request.dry_run)
+        self.all
+            .iter()
+            .filter(|request| request.verb.is_write() && !request.dry_run)
     }
 
     /// Number of requests with a verb, dry runs included.
     #[must_use]
     pub fn count(&self, verb: RequestVerb) -> usize {
-        self.all.iter().filter(|request| request.verb == verb).count()
+        self.all
+            .iter()
+            .filter(|request| request.verb == verb)
+            .count()
     }
 }
 

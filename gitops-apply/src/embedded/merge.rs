@@ -12,8 +12,13 @@ use serde_json::Value;
 use super::{registry::Kind, status::ApiError};
 
 /// The merge schema of one version of a definition in its `v1` form; `None` where it says nothing.
-pub(crate) fn schema_of_definition(open_api: Option<&Value>, keeps_unknown: bool) -> Option<Arc<Schema>> {
-    gitops_diff::schema::crd_schema(open_api, keeps_unknown).ok().map(Arc::new)
+pub(crate) fn schema_of_definition(
+    open_api: Option<&Value>,
+    keeps_unknown: bool,
+) -> Option<Arc<Schema>> {
+    gitops_diff::schema::crd_schema(open_api, keeps_unknown)
+        .ok()
+        .map(Arc::new)
 }
 
 /// Fields that a request cannot write.
@@ -41,12 +46,9 @@ pub(crate) fn apply(
         .schema(kind.schema.as_deref())
         .subresource(subresource, reset_fields(kind, subresource));
     let done = server_side_apply(&request).map_err(|error| match error {
-        ApplyError::Conflicts { conflicts } => ApiError::field_conflicts(
-            &kind.gvk.group,
-            kind.plural(),
-            applied.name(),
-            &conflicts,
-        ),
+        ApplyError::Conflicts { conflicts } => {
+            ApiError::field_conflicts(&kind.gvk.group, kind.plural(), applied.name(), &conflicts)
+        }
         ApplyError::StatesManagedFields => {
             ApiError::bad_request("metadata.managedFields must be nil")
         }

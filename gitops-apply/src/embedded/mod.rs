@@ -89,12 +89,6 @@ use gitops_core::{
     schema::Schemas,
 };
 
-use self::{
-    faults::Faults,
-    journal::Journal,
-    server::{Call, Server},
-    status::ApiError,
-};
 pub use self::{
     admission::{Hook, Operation, Review},
     builder::EmbeddedClusterBuilder,
@@ -102,6 +96,12 @@ pub use self::{
     journal::{Request, RequestVerb, Requests},
     saved::EmbeddedError,
     simulation::Simulation,
+};
+use self::{
+    faults::Faults,
+    journal::Journal,
+    server::{Call, Server},
+    status::ApiError,
 };
 
 /// A Kubernetes API server in memory; see the [module](self).
@@ -295,7 +295,8 @@ impl Cluster for EmbeddedCluster {
         scope: &ListScope,
         from: &str,
     ) -> Result<BoxStream<'static, Result<WatchEvent, ClusterError>>, ClusterError> {
-        self.enter(Request::scope(RequestVerb::Watch, scope)).await?;
+        self.enter(Request::scope(RequestVerb::Watch, scope))
+            .await?;
         let (kind, filter) = {
             let mut server = self.shared.server();
             server.settle();
@@ -409,9 +410,18 @@ impl Cluster for EmbeddedCluster {
         let request = Request::of(RequestVerb::Delete, object).dry_run(options.dry_run);
         self.enter(request).await?;
         self.write(&object.gvk, &object.to_string(), |server| {
-            let call =
-                call(server, &object.gvk, "", options.dry_run, FieldValidation::Ignore, None)?;
+            let call = call(
+                server,
+                &object.gvk,
+                "",
+                options.dry_run,
+                FieldValidation::Ignore,
+                None,
+            )?;
             server.delete(&call, object, options)
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,11 @@ impl NameRule {
     /// `prefix` says that the name is the start of a generated one.
     pub(crate) fn check(self, name: &str, prefix: bool) -> Result<(), String> {
         // A generated name goes on behind a trailing dash.
-        let name = if prefix { name.trim_end_matches('-') } else { name };
+        let name = if prefix {
+            name.trim_end_matches('-')
+        } else {
+            name
+        };
         if prefix && name.is_empty() {
             return Ok(());
         }
@@ -48,12 +52,17 @@ impl NameRule {
 
 pub(crate) fn dns_label(name: &str) -> Result<(), String> {
     too_long(name, 63)?;
-    is_dns(name).then_some(()).ok_or_else(|| DNS_LABEL.to_owned())
+    is_dns(name)
+        .then_some(())
+        .ok_or_else(|| DNS_LABEL.to_owned())
 }
 
 pub(crate) fn dns_subdomain(name: &str) -> Result<(), String> {
     too_long(name, 253)?;
-    name.split('.').all(is_dns).then_some(()).ok_or_else(|| DNS_SUBDOMAIN.to_owned())
+    name.split('.')
+        .all(is_dns)
+        .then_some(())
+        .ok_or_else(|| DNS_SUBDOMAIN.to_owned())
 }
 
 pub(crate) fn dns_1035(name: &str) -> Result<(), String> {
@@ -85,7 +94,10 @@ pub(crate) fn qualified_name(key: &str) -> Result<(), String> {
         }
         dns_subdomain(prefix).map_err(|reason| format!("prefix part {reason}"))?;
         if name.contains('/') {
-            return Err(format!("a qualified name {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')", QUALIFIED.trim_start_matches("name part ")));
+            return Err(format!(
+                "a qualified name {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+                QUALIFIED.trim_start_matches("name part ")
+            ));
         }
     }
     if name.is_empty() {
@@ -94,14 +106,18 @@ pub(crate) fn qualified_name(key: &str) -> Result<(), String> {
     if name.len() > 63 {
         return Err("name part must be no more than 63 bytes".to_owned());
     }
-    is_word(name).then_some(()).ok_or_else(|| QUALIFIED.to_owned())
+    is_word(name)
+        .then_some(())
+        .ok_or_else(|| QUALIFIED.to_owned())
 }
 
 pub(crate) fn label_value(value: &str) -> Result<(), String> {
     if value.len() > 63 {
         return Err("must be no more than 63 bytes".to_owned());
     }
-    (value.is_empty() || is_word(value)).then_some(()).ok_or_else(|| LABEL_VALUE.to_owned())
+    (value.is_empty() || is_word(value))
+        .then_some(())
+        .ok_or_else(|| LABEL_VALUE.to_owned())
 }
 
 /// A key of a ConfigMap or Secret.
@@ -114,7 +130,9 @@ pub(crate) fn config_key(key: &str) -> Result<(), String> {
         return Err("must not start with '..'".to_owned());
     }
     let valid = !key.is_empty()
-        && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     valid.then_some(()).ok_or_else(|| CONFIG_KEY.to_owned())
 }
 
@@ -161,8 +179,16 @@ mod tests {
         assert!(NameRule::of("", "Service").check("1a", false).is_err());
         assert!(NameRule::of("", "Service").check("a-1", false).is_ok());
         assert!(NameRule::of("", "Namespace").check("a.b", false).is_err());
-        assert!(NameRule::of("apps", "Deployment").check("a.b", false).is_ok());
-        assert!(NameRule::of("apps", "Deployment").check("A", false).is_err());
+        assert!(
+            NameRule::of("apps", "Deployment")
+                .check("a.b", false)
+                .is_ok()
+        );
+        assert!(
+            NameRule::of("apps", "Deployment")
+                .check("A", false)
+                .is_err()
+        );
         let rbac = NameRule::of("rbac.authorization.k8s.io", "ClusterRole");
         assert!(rbac.check("system:node", false).is_ok());
         assert!(rbac.check("a/b", false).is_err());

@@ -12,7 +12,9 @@ const CERTIFICATE: &str =
 
 impl Server {
     pub(crate) fn tend_namespace(&mut self, name: &str) -> Result<(), ApiError> {
-        let Some(namespace) = self.namespace(name) else { return Ok(()) };
+        let Some(namespace) = self.namespace(name) else {
+            return Ok(());
+        };
         if namespace.is_terminating() {
             return self.empty_namespace(name);
         }
@@ -37,7 +39,10 @@ impl Server {
                 "data": {"ca.crt": CERTIFICATE},
             }));
         }
-        for object in wanted.into_iter().filter_map(|value| Manifest::try_from(value).ok()) {
+        for object in wanted
+            .into_iter()
+            .filter_map(|value| Manifest::try_from(value).ok())
+        {
             if self.stored(&object.id()).is_none() {
                 self.control_create(MANAGER, object)?;
             }
@@ -65,7 +70,11 @@ impl Server {
                     .registry
                     .by_stored(&kind)
                     .map_or_else(|| kind.kind.to_lowercase(), |k| k.plural().to_owned());
-                let resource = if kind.group.is_empty() { format!("{plural}.") } else { format!("{plural}.{}", kind.group) };
+                let resource = if kind.group.is_empty() {
+                    format!("{plural}.")
+                } else {
+                    format!("{plural}.{}", kind.group)
+                };
                 remaining.push((resource, left.len()));
                 for finalizer in left.iter().flat_map(|object| object.finalizers()) {
                     match finalizers.iter_mut().find(|(known, _)| known == finalizer) {
@@ -84,13 +93,19 @@ impl Server {
         if !remaining.is_empty() {
             let conditions = conditions(&remaining, &finalizers, &self.now_text());
             return self.control(&id, MANAGER, "status", |namespace| {
-                let status = namespace.as_map_mut().entry("status").or_insert_with(|| json!({}));
-                let same = status.get("conditions").and_then(Value::as_array).is_some_and(|known| {
-                    let texts = |list: &[Value]| -> Vec<Option<Value>> {
-                        list.iter().map(|c| c.get("message").cloned()).collect()
-                    };
-                    texts(known) == texts(&conditions)
-                });
+                let status = namespace
+                    .as_map_mut()
+                    .entry("status")
+                    .or_insert_with(|| json!({}));
+                let same = status
+                    .get("conditions")
+                    .and_then(Value::as_array)
+                    .is_some_and(|known| {
+                        let texts = |list: &[Value]| -> Vec<Option<Value>> {
+                            list.iter().map(|c| c.get("message").cloned()).collect()
+                        };
+                        texts(known) == texts(&conditions)
+                    });
                 if !same && let Some(status) = status.as_object_mut() {
                     status.insert("conditions".to_owned(), Value::Array(conditions));
                 }
@@ -106,7 +121,11 @@ impl Server {
     }
 }
 
-fn conditions(remaining: &[(String, usize)], finalizers: &[(String, usize)], now: &str) -> Vec<Value> {
+fn conditions(
+    remaining: &[(String, usize)],
+    finalizers: &[(String, usize)],
+    now: &str,
+) -> Vec<Value> {
     let condition = |kind: &str, status: bool, reason: &str, message: String| {
         json!({
             "type": kind, "status": if status { "True" } else { "False" }, "reason": reason,
@@ -132,7 +151,10 @@ fn conditions(remaining: &[(String, usize)], finalizers: &[(String, usize)], now
             "NamespaceFinalizersRemaining",
             !holders.is_empty(),
             "SomeFinalizersRemain",
-            format!("Some content in the namespace has finalizers remaining: {}", holders.join(", ")),
+            format!(
+                "Some content in the namespace has finalizers remaining: {}",
+                holders.join(", ")
+            ),
         ),
     ]
 }

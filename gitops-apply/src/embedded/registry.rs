@@ -87,15 +87,22 @@ impl Registry {
     pub(crate) fn new(builtin: Discovery, bundled: Arc<dyn Schemas>) -> Self {
         let mut registry = Self {
             discovery: Arc::new(Discovery::default()),
-            schemas: Arc::new(Snapshot { kinds: BTreeMap::new(), generation: 0 }),
+            schemas: Arc::new(Snapshot {
+                kinds: BTreeMap::new(),
+                generation: 0,
+            }),
             builtin,
             bundled,
             custom: BTreeMap::new(),
             kinds: BTreeMap::new(),
             generation: 0,
         };
-        let builtin: Vec<(GroupVersionKind, ServedKind)> =
-            registry.builtin.kinds.iter().map(|(gvk, served)| (gvk.clone(), served.clone())).collect();
+        let builtin: Vec<(GroupVersionKind, ServedKind)> = registry
+            .builtin
+            .kinds
+            .iter()
+            .map(|(gvk, served)| (gvk.clone(), served.clone()))
+            .collect();
         for (gvk, served) in builtin {
             let stored = registry.stored_kind(&gvk);
             let kind = Kind {
@@ -134,7 +141,9 @@ impl Registry {
         self.kinds
             .values()
             .find(|kind| {
-                kind.gvk.group == group && kind.gvk.version == version && kind.served.plural == plural
+                kind.gvk.group == group
+                    && kind.gvk.version == version
+                    && kind.served.plural == plural
             })
             .cloned()
     }
@@ -196,7 +205,9 @@ impl Registry {
         plural: &str,
     ) -> Option<&Arc<CustomDefinition>> {
         self.custom.values().find(|known| {
-            known.name != name && known.group == group && (known.kind == kind || known.plural == plural)
+            known.name != name
+                && known.group == group
+                && (known.kind == kind || known.plural == plural)
         })
     }
 
@@ -220,12 +231,14 @@ impl Registry {
         }
         for definition in self.custom.values() {
             let served = definition.versions.iter().filter(|version| version.served);
-            if let Some(best) =
-                served.max_by(|a, b| super::custom::version_priority(&a.name).cmp(&super::custom::version_priority(&b.name)))
-            {
+            if let Some(best) = served.max_by(|a, b| {
+                super::custom::version_priority(&a.name)
+                    .cmp(&super::custom::version_priority(&b.name))
+            }) {
                 let preferred = discovery.preferred.entry(definition.group.clone());
                 let preferred = preferred.or_insert_with(|| best.name.clone());
-                if super::custom::version_priority(&best.name) > super::custom::version_priority(preferred)
+                if super::custom::version_priority(&best.name)
+                    > super::custom::version_priority(preferred)
                     && !self.builtin.preferred.contains_key(&definition.group)
                 {
                     preferred.clone_from(&best.name);
@@ -233,8 +246,10 @@ impl Registry {
             }
         }
         self.discovery = Arc::new(discovery);
-        self.schemas =
-            Arc::new(Snapshot { kinds: self.kinds.clone(), generation: self.generation });
+        self.schemas = Arc::new(Snapshot {
+            kinds: self.kinds.clone(),
+            generation: self.generation,
+        });
     }
 
     /// Two kinds moved between groups and are served by both for a while.

@@ -57,9 +57,7 @@ impl Classified for EmbeddedError {
             Self::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 ErrorClass::NotFound
             }
-            Self::File { source, .. }
-                if source.kind() == std::io::ErrorKind::PermissionDenied =>
-            {
+            Self::File { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 ErrorClass::Forbidden
             }
             Self::File { .. } => ErrorClass::Unavailable,
@@ -88,7 +86,10 @@ impl EmbeddedCluster {
     /// Writes the cluster to a file, atomically and for its owner only.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), EmbeddedError> {
         let path = path.as_ref();
-        let failed = |source| EmbeddedError::File { path: path.to_owned(), source };
+        let failed = |source| EmbeddedError::File {
+            path: path.to_owned(),
+            source,
+        };
         let saved = {
             let server = self.shared.server();
             Saved {
@@ -113,7 +114,9 @@ impl EmbeddedCluster {
         // A file that a crash left behind could have another mode.
         let _ = fs::remove_file(&temporary);
         let mut file = options.open(&temporary).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(failed)?;
         drop(file);
         fs::rename(&temporary, path).map_err(failed)
     }
@@ -124,17 +127,28 @@ impl EmbeddedClusterBuilder {
     /// Kubernetes is that of the file.
     pub fn load(self, path: impl AsRef<Path>) -> Result<EmbeddedCluster, EmbeddedError> {
         let path = path.as_ref();
-        let failed = |source| EmbeddedError::File { path: path.to_owned(), source };
-        let content = |reason: String| EmbeddedError::Content { path: path.to_owned(), reason };
+        let failed = |source| EmbeddedError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let content = |reason: String| EmbeddedError::Content {
+            path: path.to_owned(),
+            reason,
+        };
         let size = fs::metadata(path).map_err(failed)?.len();
         if size > LIMIT {
-            return Err(content(format!("it has {size} bytes, the limit is {LIMIT}")));
+            return Err(content(format!(
+                "it has {size} bytes, the limit is {LIMIT}"
+            )));
         }
         let text = fs::read(path).map_err(failed)?;
         let saved: Saved =
             serde_json::from_slice(&text).map_err(|error| content(error.to_string()))?;
         if saved.format != FORMAT {
-            return Err(content(format!("its format is {:?}, known is {FORMAT:?}", saved.format)));
+            return Err(content(format!(
+                "its format is {:?}, known is {FORMAT:?}",
+                saved.format
+            )));
         }
         self.restore(saved)
     }
@@ -163,7 +177,12 @@ fn sorted(value: &Value) -> Value {
         Value::Object(map) => {
             let mut fields: Vec<(&String, &Value)> = map.iter().collect();
             fields.sort_by(|a, b| a.0.cmp(b.0));
-            Value::Object(fields.into_iter().map(|(key, v)| (key.clone(), sorted(v))).collect())
+            Value::Object(
+                fields
+                    .into_iter()
+                    .map(|(key, v)| (key.clone(), sorted(v)))
+                    .collect(),
+            )
         }
         Value::Array(items) => items.iter().map(sorted).collect(),
         other => other.clone(),

@@ -33,7 +33,9 @@ enum Operator {
 impl Selector {
     /// Parses `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>3`.
     pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
-        let mut lexer = Lexer { rest: text.trim_start() };
+        let mut lexer = Lexer {
+            rest: text.trim_start(),
+        };
         let mut requirements = Vec::new();
         if lexer.rest.is_empty() {
             return Ok(Self::default());
@@ -44,7 +46,9 @@ impl Selector {
                 "" => break,
                 "," => {}
                 other => {
-                    return Err(unparsable(&format!("found '{other}', expected: ',' or 'end of string'")));
+                    return Err(unparsable(&format!(
+                        "found '{other}', expected: ',' or 'end of string'"
+                    )));
                 }
             }
         }
@@ -64,8 +68,11 @@ impl Selector {
                 });
             }
         }
-        for expression in
-            selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten()
+        for expression in selector
+            .get("matchExpressions")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
         {
             let operator = match expression.get("operator")?.as_str()? {
                 "In" => Operator::In,
@@ -110,8 +117,7 @@ impl Selector {
     }
 
     pub(crate) fn matches(&self, object: &Manifest) -> bool {
-        self.requirements.is_empty()
-            || self.matches_with(&|key| object.label(key))
+        self.requirements.is_empty() || self.matches_with(&|key| object.label(key))
     }
 
     pub(crate) fn matches_labels(&self, labels: Option<&Value>) -> bool {
@@ -156,7 +162,11 @@ impl<'a> Lexer<'a> {
         let length = match self.rest.chars().next() {
             None => 0,
             Some(first) if special(first) => {
-                if self.rest.starts_with("==") || self.rest.starts_with("!=") { 2 } else { 1 }
+                if self.rest.starts_with("==") || self.rest.starts_with("!=") {
+                    2
+                } else {
+                    1
+                }
             }
             Some(_) => self
                 .rest
@@ -174,9 +184,15 @@ impl<'a> Lexer<'a> {
 
     fn requirement(&mut self) -> Result<Requirement, ApiError> {
         let first = self.next();
-        let (negated, key) = if first == "!" { (true, self.next()) } else { (false, first) };
+        let (negated, key) = if first == "!" {
+            (true, self.next())
+        } else {
+            (false, first)
+        };
         if key.is_empty() || key.chars().all(|c| "=!(),<>".contains(c)) {
-            return Err(unparsable(&format!("found '{key}', expected: !, identifier, or 'end of string'")));
+            return Err(unparsable(&format!(
+                "found '{key}', expected: !, identifier, or 'end of string'"
+            )));
         }
         if let Err(reason) = super::names::qualified_name(key) {
             return Err(ApiError::bad_request(format!(
@@ -184,7 +200,11 @@ impl<'a> Lexer<'a> {
             )));
         }
         let key = key.to_owned();
-        let requirement = |operator, values: BTreeSet<String>| Requirement { key: key.clone(), operator, values };
+        let requirement = |operator, values: BTreeSet<String>| Requirement {
+            key: key.clone(),
+            operator,
+            values,
+        };
         if negated {
             return Ok(requirement(Operator::Absent, BTreeSet::new()));
         }
@@ -198,7 +218,11 @@ impl<'a> Lexer<'a> {
                     "" | "," => "",
                     _ => self.next(),
                 };
-                let operator = if operator == "!=" { Operator::NotIn } else { Operator::In };
+                let operator = if operator == "!=" {
+                    Operator::NotIn
+                } else {
+                    Operator::In
+                };
                 check_value(&key, value)?;
                 Ok(requirement(operator, [value.to_owned()].into()))
             }
@@ -222,7 +246,11 @@ impl<'a> Lexer<'a> {
                         }
                     }
                 }
-                let operator = if operator == "in" { Operator::In } else { Operator::NotIn };
+                let operator = if operator == "in" {
+                    Operator::In
+                } else {
+                    Operator::NotIn
+                };
                 Ok(requirement(operator, values))
             }
             ">" | "gt" | "<" | "lt" => {
@@ -232,7 +260,11 @@ impl<'a> Lexer<'a> {
                         "values[0][{key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
                     )));
                 }
-                let operator = if operator == ">" || operator == "gt" { Operator::Greater } else { Operator::Less };
+                let operator = if operator == ">" || operator == "gt" {
+                    Operator::Greater
+                } else {
+                    Operator::Less
+                };
                 Ok(requirement(operator, [value.to_owned()].into()))
             }
             other => Err(unparsable(&format!(
@@ -288,9 +320,14 @@ impl FieldSelector {
                 || match kind {
                     "Pod" => matches!(
                         path.as_str(),
-                        "spec.nodeName" | "spec.restartPolicy" | "spec.schedulerName"
-                            | "spec.serviceAccountName" | "spec.hostNetwork" | "status.phase"
-                            | "status.podIP" | "status.nominatedNodeName"
+                        "spec.nodeName"
+                            | "spec.restartPolicy"
+                            | "spec.schedulerName"
+                            | "spec.serviceAccountName"
+                            | "spec.hostNetwork"
+                            | "status.phase"
+                            | "status.podIP"
+                            | "status.nominatedNodeName"
                     ),
                     "Secret" => path == "type",
                     "Namespace" => path == "status.phase",
@@ -300,7 +337,10 @@ impl FieldSelector {
                     "Service" => matches!(path.as_str(), "spec.clusterIP" | "spec.type"),
                     "Event" => {
                         path.starts_with("involvedObject.")
-                            || matches!(path.as_str(), "reason" | "type" | "source" | "reportingComponent")
+                            || matches!(
+                                path.as_str(),
+                                "reason" | "type" | "source" | "reportingComponent"
+                            )
                     }
                     _ => false,
                 };
@@ -355,7 +395,11 @@ mod tests {
             ("size<4", false),
             ("app=", false),
         ] {
-            assert_eq!(Selector::parse(text).unwrap().matches(&web), expected, "{text}");
+            assert_eq!(
+                Selector::parse(text).unwrap().matches(&web),
+                expected,
+                "{text}"
+            );
         }
     }
 
@@ -383,8 +427,21 @@ mod tests {
     #[test]
     fn field_selectors() {
         let web = object(json!({}));
-        assert!(FieldSelector::parse("metadata.name=x").unwrap().matches(&web));
-        assert!(!FieldSelector::parse("metadata.name!=x").unwrap().matches(&web));
-        assert!(FieldSelector::parse("spec.x=1").unwrap().check("ConfigMap").is_err());
+        assert!(
+            FieldSelector::parse("metadata.name=x")
+                .unwrap()
+                .matches(&web)
+        );
+        assert!(
+            !FieldSelector::parse("metadata.name!=x")
+                .unwrap()
+                .matches(&web)
+        );
+        assert!(
+            FieldSelector::parse("spec.x=1")
+                .unwrap()
+                .check("ConfigMap")
+                .is_err()
+        );
     }
 }

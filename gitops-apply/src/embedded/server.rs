@@ -62,17 +62,25 @@ impl Server {
     /// The present time as objects state it: whole seconds.
     pub(crate) fn now_text(&self) -> String {
         let now = self.now();
-        Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+        Timestamp::from_second(now.as_second())
+            .unwrap_or(now)
+            .to_string()
     }
 
     pub(crate) fn kind(&self, gvk: &GroupVersionKind) -> Result<Arc<Kind>, ApiError> {
-        self.registry.get(gvk).ok_or_else(|| ApiError::unknown_kind(gvk))
+        self.registry
+            .get(gvk)
+            .ok_or_else(|| ApiError::unknown_kind(gvk))
     }
 
     /// An object at the version of the request.
     pub(crate) fn get(&self, object: &ObjectRef) -> Result<Option<Manifest>, ApiError> {
         let kind = self.kind(&object.gvk)?;
-        let namespace = if kind.is_namespaced() { object.namespace.as_str() } else { "" };
+        let namespace = if kind.is_namespaced() {
+            object.namespace.as_str()
+        } else {
+            ""
+        };
         Ok(self
             .store
             .get(&kind.stored, namespace, &object.name)
@@ -81,7 +89,10 @@ impl Server {
 
     pub(crate) fn get_existing(&self, object: &ObjectRef) -> Result<Manifest, ApiError> {
         self.get(object)?.ok_or_else(|| {
-            let plural = self.registry.get(&object.gvk).map(|k| k.plural().to_owned());
+            let plural = self
+                .registry
+                .get(&object.gvk)
+                .map(|k| k.plural().to_owned());
             ApiError::not_found(&object.gvk.group, &plural.unwrap_or_default(), &object.name)
         })
     }
@@ -120,7 +131,10 @@ impl Server {
             .filter(|object| filter.matches(object))
             .map(|object| self.read(kind, object))
             .collect();
-        ObjectList { items, resource_version: self.store.revision().to_string() }
+        ObjectList {
+            items,
+            resource_version: self.store.revision().to_string(),
+        }
     }
 
     /// The next event after a revision that concerns a watch.
@@ -131,7 +145,10 @@ impl Server {
     /// Stores an object (in any of its versions) and lets the controllers know.
     pub(crate) fn commit(&mut self, kind: &Kind, object: &Manifest) -> Manifest {
         let stored = convert(object, &kind.stored_gvk());
-        let previous = self.store.get(&kind.stored, stored.namespace(), stored.name()).cloned();
+        let previous = self
+            .store
+            .get(&kind.stored, stored.namespace(), stored.name())
+            .cloned();
         let stored = self.store.put(&kind.stored, stored);
         self.observe(kind, &stored, previous.as_ref());
         convert(&stored, &kind.gvk)
@@ -147,7 +164,9 @@ impl Server {
     /// A 64-bit number that has not been given out yet, from the seed and the count.
     pub(crate) fn next_number(&mut self) -> u64 {
         self.counter += 1;
-        mix(self.seed.wrapping_add(self.counter.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        mix(self
+            .seed
+            .wrapping_add(self.counter.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
     }
 
     /// A version 4 UUID that is the same in every run.
@@ -188,7 +207,10 @@ impl Server {
 /// An event as one watch sees it, whose filter the object may have entered or left.
 pub(crate) fn seen_by(filter: &Filter, event: &Event) -> Option<Seen> {
     let is_match = filter.matches(&event.object);
-    let was_match = event.previous.as_ref().is_some_and(|previous| filter.matches(previous));
+    let was_match = event
+        .previous
+        .as_ref()
+        .is_some_and(|previous| filter.matches(previous));
     match (event.deleted, was_match, is_match) {
         (true, true, _) => Some(Seen::Deleted),
         (true, false, _) | (false, false, false) => None,
@@ -218,7 +240,9 @@ pub(crate) fn safe_text(mut number: u64, length: usize) -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut text = String::with_capacity(length);
     for _ in 0..length {
-        text.push(char::from(ALPHABET[(number % ALPHABET.len() as u64) as usize]));
+        text.push(char::from(
+            ALPHABET[(number % ALPHABET.len() as u64) as usize],
+        ));
         number /= ALPHABET.len() as u64;
     }
     text

@@ -86,7 +86,11 @@ impl FieldError {
         } else {
             format!("Required value: {detail}")
         };
-        Self { field: field.into(), reason: "FieldValueRequired", detail }
+        Self {
+            field: field.into(),
+            reason: "FieldValueRequired",
+            detail,
+        }
     }
 
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
@@ -98,7 +102,10 @@ impl FieldError {
     }
 
     pub(crate) fn type_invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        Self { reason: "FieldValueTypeInvalid", ..Self::invalid(field, value, detail) }
+        Self {
+            reason: "FieldValueTypeInvalid",
+            ..Self::invalid(field, value, detail)
+        }
     }
 
     pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
@@ -122,7 +129,10 @@ impl FieldError {
         Self {
             field: field.into(),
             reason: "FieldValueNotSupported",
-            detail: format!("Unsupported value: {value}: supported values: {}", known.join(", ")),
+            detail: format!(
+                "Unsupported value: {value}: supported values: {}",
+                known.join(", ")
+            ),
         }
     }
 
@@ -168,11 +178,12 @@ impl ApiError {
 
     /// The address answers nothing: the kind is not served.
     pub(crate) fn unknown_kind(gvk: &GroupVersionKind) -> Self {
-        Self::new(404, Reason::NotFound, "the server could not find the requested resource").about(
-            &gvk.group,
-            &format!("{}/{}", gvk.version, gvk.kind),
-            "",
+        Self::new(
+            404,
+            Reason::NotFound,
+            "the server could not find the requested resource",
         )
+        .about(&gvk.group, &format!("{}/{}", gvk.version, gvk.kind), "")
     }
 
     pub(crate) fn not_found(group: &str, plural: &str, name: &str) -> Self {
@@ -238,7 +249,10 @@ impl ApiError {
         } else {
             let mut managers: Vec<(&str, Vec<&str>)> = Vec::new();
             for cause in &error.causes {
-                match managers.iter_mut().find(|(manager, _)| *manager == cause.message) {
+                match managers
+                    .iter_mut()
+                    .find(|(manager, _)| *manager == cause.message)
+                {
                     Some((_, fields)) => fields.push(&cause.field),
                     None => managers.push((&cause.message, vec![&cause.field])),
                 }
@@ -259,8 +273,10 @@ impl ApiError {
     }
 
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
-        let lines: Vec<String> =
-            errors.iter().map(|e| format!("{}: {}", e.field, e.detail)).collect();
+        let lines: Vec<String> = errors
+            .iter()
+            .map(|e| format!("{}: {}", e.field, e.detail))
+            .collect();
         let text = match lines.as_slice() {
             [line] => line.clone(),
             lines => format!("[{}]", lines.join(", ")),
@@ -286,7 +302,10 @@ impl ApiError {
         Self::new(
             403,
             Reason::Forbidden,
-            format!("{} \"{name}\" is forbidden: {why}", qualified(plural, group)),
+            format!(
+                "{} \"{name}\" is forbidden: {why}",
+                qualified(plural, group)
+            ),
         )
         .about(group, plural, name)
     }
@@ -326,7 +345,11 @@ impl ApiError {
     /// The `Status` document.
     pub(crate) fn to_status(&self) -> Value {
         let mut details = serde_json::Map::new();
-        for (key, text) in [("name", &self.name), ("group", &self.group), ("kind", &self.kind)] {
+        for (key, text) in [
+            ("name", &self.name),
+            ("group", &self.group),
+            ("kind", &self.kind),
+        ] {
             if !text.is_empty() && self.reason != Reason::Expired {
                 details.insert(key.to_owned(), Value::String(text.clone()));
             }
@@ -382,27 +405,34 @@ impl ApiError {
             Reason::Conflict => ClusterError::Conflict { object, message },
             Reason::Forbidden => ClusterError::Forbidden { object, message },
             Reason::Expired => ClusterError::Expired { from: self.name },
-            Reason::TooManyRequests => {
-                ClusterError::Throttled { message, retry_after: self.retry_after }
-            }
+            Reason::TooManyRequests => ClusterError::Throttled {
+                message,
+                retry_after: self.retry_after,
+            },
             Reason::InternalError | Reason::ServiceUnavailable => {
                 ClusterError::Unavailable { message }
             }
-            Reason::Timeout => {
-                ClusterError::Timeout { after: self.retry_after.unwrap_or_default() }
-            }
+            Reason::Timeout => ClusterError::Timeout {
+                after: self.retry_after.unwrap_or_default(),
+            },
             Reason::UnsupportedMediaType | Reason::MethodNotAllowed => ClusterError::Other {
                 class: ErrorClass::Unsupported,
                 source: message.into(),
             },
-            Reason::Invalid | Reason::BadRequest | Reason::Unknown => {
-                ClusterError::Invalid { object, message, immutable }
-            }
+            Reason::Invalid | Reason::BadRequest | Reason::Unknown => ClusterError::Invalid {
+                object,
+                message,
+                immutable,
+            },
         }
     }
 }
 
 /// `deployments.apps`, `services`.
 fn qualified(kind: &str, group: &str) -> String {
-    if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") }
+    if group.is_empty() {
+        kind.to_owned()
+    } else {
+        format!("{kind}.{group}")
+    }
 }

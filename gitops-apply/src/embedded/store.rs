@@ -55,7 +55,9 @@ pub(crate) struct Filter {
 
 impl Filter {
     pub(crate) fn matches(&self, object: &Manifest) -> bool {
-        self.namespace.as_deref().is_none_or(|ns| ns == object.namespace())
+        self.namespace
+            .as_deref()
+            .is_none_or(|ns| ns == object.namespace())
             && self.labels.matches(object)
             && self.fields.matches(object)
     }
@@ -72,7 +74,10 @@ pub(crate) enum Next {
 
 impl Store {
     pub(crate) fn new(history_limit: usize) -> Self {
-        Self { history_limit: history_limit.max(1), ..Self::default() }
+        Self {
+            history_limit: history_limit.max(1),
+            ..Self::default()
+        }
     }
 
     /// Revision of the last change.
@@ -81,7 +86,12 @@ impl Store {
     }
 
     /// Takes up after a saved state; the history before it is forgotten.
-    pub(crate) fn restore(&mut self, revision: u64, objects: Vec<Manifest>, key: impl Fn(&Manifest) -> GroupKind) {
+    pub(crate) fn restore(
+        &mut self,
+        revision: u64,
+        objects: Vec<Manifest>,
+        key: impl Fn(&Manifest) -> GroupKind,
+    ) {
         self.revision = revision;
         for object in objects {
             let kind = key(&object);
@@ -148,21 +158,28 @@ impl Store {
 
     /// The objects that name a uid among their owners.
     pub(crate) fn dependents(&self, uid: &str) -> Vec<ObjectId> {
-        self.dependents.get(uid).map(|ids| ids.iter().cloned().collect()).unwrap_or_default()
+        self.dependents
+            .get(uid)
+            .map(|ids| ids.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Stores an object at the next revision, which it gets as its `resourceVersion`.
     pub(crate) fn put(&mut self, kind: &GroupKind, mut object: Manifest) -> Manifest {
         self.revision += 1;
-        object
-            .metadata_mut()
-            .insert("resourceVersion".to_owned(), self.revision.to_string().into());
+        object.metadata_mut().insert(
+            "resourceVersion".to_owned(),
+            self.revision.to_string().into(),
+        );
         let revision = self.revision;
         let limit = self.history_limit;
         let table = self.table(kind);
         let names = match table.objects.get_mut(object.namespace()) {
             Some(names) => names,
-            None => table.objects.entry(object.namespace().to_owned()).or_default(),
+            None => table
+                .objects
+                .entry(object.namespace().to_owned())
+                .or_default(),
         };
         let previous = match names.get_mut(object.name()) {
             Some(slot) => Some(std::mem::replace(slot, object.clone())),
@@ -172,13 +189,20 @@ impl Store {
             }
         };
         table.remember(
-            Event { revision, object: object.clone(), previous: previous.clone(), deleted: false },
+            Event {
+                revision,
+                object: object.clone(),
+                previous: previous.clone(),
+                deleted: false,
+            },
             limit,
         );
         match previous {
             Some(previous) => {
                 let owners = |o: &Manifest| -> Vec<String> {
-                    o.owner_references().map(|owner| owner.uid.to_owned()).collect()
+                    o.owner_references()
+                        .map(|owner| owner.uid.to_owned())
+                        .collect()
                 };
                 if previous.metadata().map(|m| m.get("ownerReferences"))
                     != object.metadata().map(|m| m.get("ownerReferences"))
@@ -194,7 +218,12 @@ impl Store {
     }
 
     /// Removes an object; its last state has the revision of the removal.
-    pub(crate) fn remove(&mut self, kind: &GroupKind, namespace: &str, name: &str) -> Option<Manifest> {
+    pub(crate) fn remove(
+        &mut self,
+        kind: &GroupKind,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Manifest> {
         let limit = self.history_limit;
         let table = self.tables.get_mut(kind)?;
         let names = table.objects.get_mut(namespace)?;
@@ -204,9 +233,10 @@ impl Store {
         }
         self.revision += 1;
         let mut object = previous.clone();
-        object
-            .metadata_mut()
-            .insert("resourceVersion".to_owned(), self.revision.to_string().into());
+        object.metadata_mut().insert(
+            "resourceVersion".to_owned(),
+            self.revision.to_string().into(),
+        );
         let id = stored_id(kind, &object);
         let event = Event {
             revision: self.revision,
@@ -216,7 +246,10 @@ impl Store {
         };
         self.table(kind).remember(event, limit);
         self.uids.remove(object.uid());
-        let owners = object.owner_references().map(|owner| owner.uid.to_owned()).collect();
+        let owners = object
+            .owner_references()
+            .map(|owner| owner.uid.to_owned())
+            .collect();
         self.forget_owners(&id, owners);
         if !namespace.is_empty()
             && let Some(kinds) = self.kinds_of_namespace.get_mut(namespace)
@@ -240,7 +273,9 @@ impl Store {
         if revision < table.forgotten {
             return Next::Forgotten;
         }
-        let index = table.events.partition_point(|event| event.revision <= revision);
+        let index = table
+            .events
+            .partition_point(|event| event.revision <= revision);
         match table.events.get(index) {
             Some(event) => Next::Event(event.clone()),
             None => Next::Idle,
@@ -249,7 +284,9 @@ impl Store {
 
     /// Whether a watch from `revision` would miss events.
     pub(crate) fn is_forgotten(&self, kind: &GroupKind, revision: u64) -> bool {
-        self.tables.get(kind).is_some_and(|table| revision < table.forgotten)
+        self.tables
+            .get(kind)
+            .is_some_and(|table| revision < table.forgotten)
     }
 
     /// Forgets the history of all kinds, as a compaction does.
@@ -284,13 +321,18 @@ impl Store {
 
     fn index(&mut self, kind: &GroupKind, object: &Manifest) {
         let id = stored_id(kind, object);
-        let owners: Vec<String> =
-            object.owner_references().map(|owner| owner.uid.to_owned()).collect();
+        let owners: Vec<String> = object
+            .owner_references()
+            .map(|owner| owner.uid.to_owned())
+            .collect();
         self.note_owners(&id, owners);
         if !id.namespace.is_empty() {
             let kinds = match self.kinds_of_namespace.get_mut(&id.namespace) {
                 Some(kinds) => kinds,
-                None => self.kinds_of_namespace.entry(id.namespace.clone()).or_default(),
+                None => self
+                    .kinds_of_namespace
+                    .entry(id.namespace.clone())
+                    .or_default(),
             };
             match kinds.get_mut(kind) {
                 Some(count) => *count += 1,
@@ -371,11 +413,16 @@ mod tests {
         let mut store = Store::new(2);
         store.put(&kind(), object("x"));
         store.put(&kind(), object("x"));
-        assert_eq!(store.get(&kind(), "a", "x").unwrap().resource_version(), "2");
+        assert_eq!(
+            store.get(&kind(), "a", "x").unwrap().resource_version(),
+            "2"
+        );
         let gone = store.remove(&kind(), "a", "x").unwrap();
         assert_eq!(gone.resource_version(), "3");
         assert!(matches!(store.next(&kind(), 0), Next::Forgotten));
-        let Next::Event(event) = store.next(&kind(), 1) else { panic!("an event is due") };
+        let Next::Event(event) = store.next(&kind(), 1) else {
+            panic!("an event is due")
+        };
         assert_eq!((event.revision, event.deleted), (2, false));
         assert!(matches!(store.next(&kind(), 3), Next::Idle));
         assert_eq!(store.len(), 0);

@@ -41,7 +41,10 @@ pub(crate) fn needs_resource_version(kind: &Kind) -> bool {
                 | ("coordination.k8s.io", _)
                 | ("node.k8s.io", "RuntimeClass")
                 | ("policy", "PodDisruptionBudget")
-                | ("storage.k8s.io", "CSIDriver" | "CSINode" | "CSIStorageCapacity" | "VolumeAttachment")
+                | (
+                    "storage.k8s.io",
+                    "CSIDriver" | "CSINode" | "CSIStorageCapacity" | "VolumeAttachment"
+                )
         )
 }
 
@@ -71,7 +74,8 @@ pub(crate) fn counts(kind: &Kind, new: &Manifest, old: &Manifest) -> bool {
     if differs(new.as_map(), old.as_map()) || differs(old.as_map(), new.as_map()) {
         return true;
     }
-    let metadata = |object: &Manifest, key: &str| object.metadata().and_then(|m| m.get(key)).cloned();
+    let metadata =
+        |object: &Manifest, key: &str| object.metadata().and_then(|m| m.get(key)).cloned();
     match (kind.stored.group.as_str(), kind.stored.kind.as_str()) {
         ("apps", "Deployment") => metadata(new, "annotations") != metadata(old, "annotations"),
         ("discovery.k8s.io", "EndpointSlice") => {
@@ -84,42 +88,46 @@ pub(crate) fn counts(kind: &Kind, new: &Manifest, old: &Manifest) -> bool {
 
 /// `status` of a new object.
 fn first_status(kind: &Kind, object: &Manifest) -> Option<Value> {
-    Some(match (kind.stored.group.as_str(), kind.stored.kind.as_str()) {
-        ("apps", "Deployment") | ("batch", "Job" | "CronJob") | ("apiregistration.k8s.io", _) => {
-            json!({})
-        }
-        ("apps", "StatefulSet") => json!({"replicas": 0, "availableReplicas": 0}),
-        ("apps", "ReplicaSet") | ("", "ReplicationController") => json!({"replicas": 0}),
-        ("apps", "DaemonSet") => json!({
-            "currentNumberScheduled": 0, "numberMisscheduled": 0,
-            "desiredNumberScheduled": 0, "numberReady": 0,
-        }),
-        ("", "Pod") => json!({"phase": "Pending", "qosClass": quality_of_service(object)}),
-        ("", "Service") | ("networking.k8s.io", "Ingress") => json!({"loadBalancer": {}}),
-        ("", "Namespace") => json!({"phase": "Active"}),
-        ("", "PersistentVolumeClaim" | "PersistentVolume") => json!({"phase": "Pending"}),
-        ("", "ResourceQuota" | "Node") => json!({}),
-        ("policy", "PodDisruptionBudget") => json!({
-            "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0,
-        }),
-        ("autoscaling", "HorizontalPodAutoscaler") => {
-            json!({"currentMetrics": null, "desiredReplicas": 0})
-        }
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
-            let stored: Vec<Value> = object
-                .pointer("/spec/versions")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter(|v| v.get("storage").and_then(Value::as_bool) == Some(true))
-                .filter_map(|v| v.get("name").cloned())
-                .collect();
-            json!({
-                "acceptedNames": {"kind": "", "plural": ""}, "conditions": null, "storedVersions": stored,
-            })
-        }
-        _ => return None,
-    })
+    Some(
+        match (kind.stored.group.as_str(), kind.stored.kind.as_str()) {
+            ("apps", "Deployment")
+            | ("batch", "Job" | "CronJob")
+            | ("apiregistration.k8s.io", _) => {
+                json!({})
+            }
+            ("apps", "StatefulSet") => json!({"replicas": 0, "availableReplicas": 0}),
+            ("apps", "ReplicaSet") | ("", "ReplicationController") => json!({"replicas": 0}),
+            ("apps", "DaemonSet") => json!({
+                "currentNumberScheduled": 0, "numberMisscheduled": 0,
+                "desiredNumberScheduled": 0, "numberReady": 0,
+            }),
+            ("", "Pod") => json!({"phase": "Pending", "qosClass": quality_of_service(object)}),
+            ("", "Service") | ("networking.k8s.io", "Ingress") => json!({"loadBalancer": {}}),
+            ("", "Namespace") => json!({"phase": "Active"}),
+            ("", "PersistentVolumeClaim" | "PersistentVolume") => json!({"phase": "Pending"}),
+            ("", "ResourceQuota" | "Node") => json!({}),
+            ("policy", "PodDisruptionBudget") => json!({
+                "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0,
+            }),
+            ("autoscaling", "HorizontalPodAutoscaler") => {
+                json!({"currentMetrics": null, "desiredReplicas": 0})
+            }
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+                let stored: Vec<Value> = object
+                    .pointer("/spec/versions")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .filter(|v| v.get("storage").and_then(Value::as_bool) == Some(true))
+                    .filter_map(|v| v.get("name").cloned())
+                    .collect();
+                json!({
+                    "acceptedNames": {"kind": "", "plural": ""}, "conditions": null, "storedVersions": stored,
+                })
+            }
+            _ => return None,
+        },
+    )
 }
 
 fn quality_of_service(pod: &Manifest) -> &'static str {
@@ -130,7 +138,11 @@ fn quality_of_service(pod: &Manifest) -> &'static str {
     let (mut any, mut all) = (false, true);
     for container in containers {
         let resources = container.get("resources");
-        let part = |key: &str| resources.and_then(|r| r.get(key)).and_then(Value::as_object);
+        let part = |key: &str| {
+            resources
+                .and_then(|r| r.get(key))
+                .and_then(Value::as_object)
+        };
         let (limits, requests) = (part("limits"), part("requests"));
         any |= limits.is_some_and(|l| !l.is_empty()) || requests.is_some_and(|r| !r.is_empty());
         all &= ["cpu", "memory"].iter().all(|name| {
@@ -164,7 +176,10 @@ impl Server {
         }
         match (kind.stored.group.as_str(), kind.stored.kind.as_str()) {
             ("", "Namespace") => {
-                let spec = object.as_map_mut().entry("spec").or_insert_with(|| json!({}));
+                let spec = object
+                    .as_map_mut()
+                    .entry("spec")
+                    .or_insert_with(|| json!({}));
                 if let Some(spec) = spec.as_object_mut() {
                     spec.insert("finalizers".to_owned(), json!(["kubernetes"]));
                 }
@@ -174,8 +189,10 @@ impl Server {
                 add_finalizer(object, "kubernetes.io/pv-protection");
                 if self.minor >= 29 {
                     let now = self.now_text();
-                    if let Some(status) =
-                        object.as_map_mut().get_mut("status").and_then(Value::as_object_mut)
+                    if let Some(status) = object
+                        .as_map_mut()
+                        .get_mut("status")
+                        .and_then(Value::as_object_mut)
                     {
                         status.insert("lastPhaseTransitionTime".to_owned(), now.into());
                     }
@@ -206,7 +223,10 @@ impl Server {
                     .and_then(|text| text.parse().ok())
                     .unwrap_or(1);
                 let changed = new.pointer("/spec/template") != old.pointer("/spec/template");
-                new.set_annotation(TEMPLATE_GENERATION, (count + i64::from(changed)).to_string());
+                new.set_annotation(
+                    TEMPLATE_GENERATION,
+                    (count + i64::from(changed)).to_string(),
+                );
             }
             ("", "Service") => keep_addresses(new, old),
             _ => {}
@@ -214,17 +234,33 @@ impl Server {
     }
 
     /// Gives a service its cluster IP and node ports, and refuses those that are taken.
-    pub(crate) fn allocate(&mut self, object: &mut Manifest, dry_run: bool) -> Result<(), ApiError> {
+    pub(crate) fn allocate(
+        &mut self,
+        object: &mut Manifest,
+        dry_run: bool,
+    ) -> Result<(), ApiError> {
         let name = object.name().to_owned();
         let number = mix(self.seed ^ hash(&format!("{}/{name}", object.namespace())));
-        let Some(spec) = object.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) else {
+        let Some(spec) = object
+            .as_map_mut()
+            .get_mut("spec")
+            .and_then(Value::as_object_mut)
+        else {
             return Ok(());
         };
-        let service_type = spec.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let service_type = spec
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         if service_type == "ExternalName" {
             return Ok(());
         }
-        let wanted = spec.get("clusterIP").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let wanted = spec
+            .get("clusterIP")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         let ip = match wanted.as_str() {
             "None" => "None".to_owned(),
             "" => {
@@ -248,11 +284,18 @@ impl Server {
                         self.addresses.remove(&address.into());
                     }
                     if !is_new {
-                        return Err(ApiError::invalid("", "Service", &name, &[FieldError::invalid(
-                            "spec.clusterIPs",
-                            &json!([given]),
-                            &format!("failed to allocate IP {given}: provided IP is already allocated"),
-                        )]));
+                        return Err(ApiError::invalid(
+                            "",
+                            "Service",
+                            &name,
+                            &[FieldError::invalid(
+                                "spec.clusterIPs",
+                                &json!([given]),
+                                &format!(
+                                    "failed to allocate IP {given}: provided IP is already allocated"
+                                ),
+                            )],
+                        ));
                     }
                 }
                 given.to_owned()
@@ -262,14 +305,18 @@ impl Server {
         if self.minor >= 20 {
             spec.insert("clusterIPs".to_owned(), json!([ip]));
             let is_bare = ip == "None"
-                && spec.get("selector").and_then(Value::as_object).is_none_or(Map::is_empty);
+                && spec
+                    .get("selector")
+                    .and_then(Value::as_object)
+                    .is_none_or(Map::is_empty);
             let (families, policy) = if is_bare {
                 (json!(["IPv4", "IPv6"]), "RequireDualStack")
             } else {
                 (json!(["IPv4"]), "SingleStack")
             };
             spec.entry("ipFamilies").or_insert(families);
-            spec.entry("ipFamilyPolicy").or_insert_with(|| policy.into());
+            spec.entry("ipFamilyPolicy")
+                .or_insert_with(|| policy.into());
         }
         self.allocate_ports(&name, &service_type, spec, number, dry_run)
     }
@@ -286,7 +333,9 @@ impl Server {
         let needs = match service_type {
             "NodePort" => true,
             "LoadBalancer" => {
-                spec.get("allocateLoadBalancerNodePorts").and_then(Value::as_bool) != Some(false)
+                spec.get("allocateLoadBalancerNodePorts")
+                    .and_then(Value::as_bool)
+                    != Some(false)
             }
             _ => false,
         };
@@ -295,29 +344,54 @@ impl Server {
         }
         let ports = spec.get_mut("ports").and_then(Value::as_array_mut);
         let mut made = Vec::new();
-        for (index, port) in ports.into_iter().flatten().filter_map(Value::as_object_mut).enumerate() {
-            if let Some(given) = port.get("nodePort").and_then(Value::as_u64).filter(|p| *p != 0) {
-                let valid = u16::try_from(given).ok().filter(|p| (30000..=32767).contains(p));
+        for (index, port) in ports
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object_mut)
+            .enumerate()
+        {
+            if let Some(given) = port
+                .get("nodePort")
+                .and_then(Value::as_u64)
+                .filter(|p| *p != 0)
+            {
+                let valid = u16::try_from(given)
+                    .ok()
+                    .filter(|p| (30000..=32767).contains(p));
                 let Some(given) = valid else {
-                    return Err(ApiError::invalid("", "Service", name, &[FieldError::invalid(
-                        format!("spec.ports[{index}].nodePort"),
-                        &given.into(),
-                        "provided port is not in the valid range. The range of valid ports is 30000-32767",
-                    )]));
+                    return Err(ApiError::invalid(
+                        "",
+                        "Service",
+                        name,
+                        &[FieldError::invalid(
+                            format!("spec.ports[{index}].nodePort"),
+                            &given.into(),
+                            "provided port is not in the valid range. The range of valid ports is 30000-32767",
+                        )],
+                    ));
                 };
                 if !self.ports.insert(given) {
-                    return Err(ApiError::invalid("", "Service", name, &[FieldError::invalid(
-                        format!("spec.ports[{index}].nodePort"),
-                        &given.into(),
-                        "provided port is already allocated",
-                    )]));
+                    return Err(ApiError::invalid(
+                        "",
+                        "Service",
+                        name,
+                        &[FieldError::invalid(
+                            format!("spec.ports[{index}].nodePort"),
+                            &given.into(),
+                            "provided port is already allocated",
+                        )],
+                    ));
                 }
                 made.push(given);
                 continue;
             }
             let mut candidate = 30000 + (mix(number.wrapping_add(index as u64)) % 2768) as u16;
             while !self.ports.insert(candidate) {
-                candidate = if candidate == 32767 { 30000 } else { candidate + 1 };
+                candidate = if candidate == 32767 {
+                    30000
+                } else {
+                    candidate + 1
+                };
             }
             made.push(candidate);
             port.insert("nodePort".to_owned(), candidate.into());
@@ -345,8 +419,10 @@ impl Server {
         }
         let ports = service.pointer("/spec/ports").and_then(Value::as_array);
         for port in ports.into_iter().flatten() {
-            if let Some(port) =
-                port.get("nodePort").and_then(Value::as_u64).and_then(|p| u16::try_from(p).ok())
+            if let Some(port) = port
+                .get("nodePort")
+                .and_then(Value::as_u64)
+                .and_then(|p| u16::try_from(p).ok())
             {
                 if in_use {
                     self.ports.insert(port);
@@ -362,7 +438,10 @@ pub(crate) fn add_finalizer(object: &mut Manifest, finalizer: &str) {
     if object.finalizers().any(|known| known == finalizer) {
         return;
     }
-    let list = object.metadata_mut().entry("finalizers").or_insert_with(|| json!([]));
+    let list = object
+        .metadata_mut()
+        .entry("finalizers")
+        .or_insert_with(|| json!([]));
     if let Some(list) = list.as_array_mut() {
         list.push(finalizer.into());
     }
@@ -396,11 +475,20 @@ fn label_job(job: &mut Manifest, minor: u32) {
             job.set_label(*key, value.clone());
         }
     }
-    let Some(spec) = job.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let Some(spec) = job
+        .as_map_mut()
+        .get_mut("spec")
+        .and_then(Value::as_object_mut)
+    else {
+        return;
+    };
     if minor >= 32 {
         spec.entry("manualSelector").or_insert(Value::Bool(false));
     }
-    spec.insert("selector".to_owned(), json!({"matchLabels": {selector: uid}}));
+    spec.insert(
+        "selector".to_owned(),
+        json!({"matchLabels": {selector: uid}}),
+    );
     let template = super::defaults::made(spec, "template");
     let on_template = super::defaults::made(super::defaults::made(template, "metadata"), "labels");
     for (key, value) in labels {
@@ -410,13 +498,28 @@ fn label_job(job: &mut Manifest, minor: u32) {
 
 /// A replace that leaves out what the server had allocated keeps it.
 fn keep_addresses(new: &mut Manifest, old: &Manifest) {
-    let is_external = |o: &Manifest| o.pointer("/spec/type").and_then(Value::as_str) == Some("ExternalName");
+    let is_external =
+        |o: &Manifest| o.pointer("/spec/type").and_then(Value::as_str) == Some("ExternalName");
     if is_external(old) || is_external(new) {
         return;
     }
-    let Some(old_spec) = old.as_map().get("spec").and_then(Value::as_object) else { return };
-    let Some(spec) = new.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) else { return };
-    for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"] {
+    let Some(old_spec) = old.as_map().get("spec").and_then(Value::as_object) else {
+        return;
+    };
+    let Some(spec) = new
+        .as_map_mut()
+        .get_mut("spec")
+        .and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    for key in [
+        "clusterIP",
+        "clusterIPs",
+        "ipFamilies",
+        "ipFamilyPolicy",
+        "healthCheckNodePort",
+    ] {
         let is_missing = match spec.get(key) {
             None | Some(Value::Null) => true,
             Some(Value::String(text)) => text.is_empty(),
@@ -434,9 +537,15 @@ fn keep_addresses(new: &mut Manifest, old: &Manifest) {
     {
         spec.insert("clusterIPs".to_owned(), json!([ip]));
     }
-    let needs_ports =
-        matches!(spec.get("type").and_then(Value::as_str), Some("NodePort" | "LoadBalancer"));
-    let old_ports = old_spec.get("ports").and_then(Value::as_array).cloned().unwrap_or_default();
+    let needs_ports = matches!(
+        spec.get("type").and_then(Value::as_str),
+        Some("NodePort" | "LoadBalancer")
+    );
+    let old_ports = old_spec
+        .get("ports")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     let ports = spec.get_mut("ports").and_then(Value::as_array_mut);
     for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
         if needs_ports
@@ -447,7 +556,8 @@ fn keep_addresses(new: &mut Manifest, old: &Manifest) {
             && let Some(number) = known.get("nodePort")
         {
             port.insert("nodePort".to_owned(), number.clone());
-        } else if !needs_ports && old_spec.get("type").and_then(Value::as_str) != Some("ClusterIP") {
+        } else if !needs_ports && old_spec.get("type").and_then(Value::as_str) != Some("ClusterIP")
+        {
             port.remove("nodePort");
         }
     }

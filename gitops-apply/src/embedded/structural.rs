@@ -81,7 +81,11 @@ impl Structural {
             }
         };
         let limits = Limits {
-            one_of: schema.get("enum").and_then(Value::as_array).cloned().unwrap_or_default(),
+            one_of: schema
+                .get("enum")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default(),
             minimum: number("minimum").map(|n| (n, flag("exclusiveMinimum"))),
             maximum: number("maximum").map(|n| (n, flag("exclusiveMaximum"))),
             min_length: size("minLength"),
@@ -118,7 +122,9 @@ impl Structural {
                 Some(Value::Bool(true)) => Some(Box::default()),
                 _ => None,
             },
-            items: schema.get("items").map(|items| Box::new(Self::parse(items))),
+            items: schema
+                .get("items")
+                .map(|items| Box::new(Self::parse(items))),
             required: schema
                 .get("required")
                 .and_then(Value::as_array)
@@ -205,7 +211,9 @@ impl Structural {
 
     /// Whether any field has a default.
     pub(crate) fn has_defaults(&self) -> bool {
-        self.properties.values().any(|p| p.default.is_some() || p.has_defaults())
+        self.properties
+            .values()
+            .any(|p| p.default.is_some() || p.has_defaults())
             || self.additional.as_deref().is_some_and(Self::has_defaults)
             || self.items.as_deref().is_some_and(Self::has_defaults)
     }
@@ -318,7 +326,11 @@ impl Limits {
 
     fn validate(&self, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
         let mut invalid = |text: String| {
-            errors.push(FieldError::invalid(path, value, &format!("{path} in body {text}")));
+            errors.push(FieldError::invalid(
+                path,
+                value,
+                &format!("{path} in body {text}"),
+            ));
         };
         match value {
             Value::Number(number) => {
@@ -351,7 +363,10 @@ impl Limits {
                     }
                 }
                 if let Some(limit) = self.max_length.filter(|limit| length > *limit) {
-                    errors.push(FieldError::too_long(path, usize::try_from(limit).unwrap_or(usize::MAX)));
+                    errors.push(FieldError::too_long(
+                        path,
+                        usize::try_from(limit).unwrap_or(usize::MAX),
+                    ));
                 }
             }
             Value::Array(items) => {
@@ -404,7 +419,11 @@ impl Limits {
     fn validate_combined(&self, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
         let mut invalid = |text: &str| {
             let field = if path.is_empty() { "<nil>" } else { path };
-            errors.push(FieldError::invalid(field, value, &format!("\"{path}\" {text}")));
+            errors.push(FieldError::invalid(
+                field,
+                value,
+                &format!("\"{path}\" {text}"),
+            ));
         };
         if self.all_of.iter().any(|schema| !schema.accepts(value)) {
             invalid("must validate all the schemas (allOf)");
@@ -413,11 +432,20 @@ impl Limits {
             invalid("must validate at least one schema (anyOf)");
         }
         if !self.exactly_one_of.is_empty()
-            && self.exactly_one_of.iter().filter(|schema| schema.accepts(value)).count() != 1
+            && self
+                .exactly_one_of
+                .iter()
+                .filter(|schema| schema.accepts(value))
+                .count()
+                != 1
         {
             invalid("must validate one and only one schema (oneOf)");
         }
-        if self.not.as_ref().is_some_and(|schema| schema.accepts(value)) {
+        if self
+            .not
+            .as_ref()
+            .is_some_and(|schema| schema.accepts(value))
+        {
             invalid("must not validate the schema (not)");
         }
     }
@@ -432,7 +460,11 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 #[cfg(test)]
@@ -481,7 +513,10 @@ mod tests {
     fn validates_in_the_servers_words() {
         let mut errors = Vec::new();
         schema().validate(&json!({"spec": {"b": 3}}), &mut errors);
-        let text: Vec<String> = errors.iter().map(|e| format!("{}: {}", e.field, e.detail)).collect();
+        let text: Vec<String> = errors
+            .iter()
+            .map(|e| format!("{}: {}", e.field, e.detail))
+            .collect();
         assert_eq!(
             text,
             [
@@ -490,7 +525,10 @@ mod tests {
             ]
         );
         let mut errors = Vec::new();
-        schema().validate(&json!({"spec": {"a": 0, "b": "x", "port": true}}), &mut errors);
+        schema().validate(
+            &json!({"spec": {"a": 0, "b": "x", "port": true}}),
+            &mut errors,
+        );
         let text: Vec<String> = errors.iter().map(|e| e.detail.clone()).collect();
         assert_eq!(
             text,

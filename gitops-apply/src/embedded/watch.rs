@@ -64,7 +64,9 @@ impl Watch {
                 immutable: false,
             })?;
             if server.store.is_forgotten(&kind.stored, position) {
-                return Err(ClusterError::Expired { from: from.to_owned() });
+                return Err(ClusterError::Expired {
+                    from: from.to_owned(),
+                });
             }
             (Vec::new(), position)
         };
@@ -108,7 +110,9 @@ impl Watch {
                 }
                 Next::Event(event) => {
                     self.position = event.revision;
-                    let Some(seen) = seen_by(&self.filter, &event) else { continue };
+                    let Some(seen) = seen_by(&self.filter, &event) else {
+                        continue;
+                    };
                     self.told = event.revision;
                     let mut object = server.read(&self.kind, &event.object);
                     if object.resource_version() != event.revision.to_string() {

@@ -8,9 +8,7 @@ use serde_json::Value;
 
 use super::{
     admission::{Operation, Review},
-    decode,
-    defaults,
-    merge,
+    decode, defaults, merge,
     registry::Kind,
     server::{Call, Server},
     status::{ApiError, Cause, FieldError, Reason},
@@ -28,20 +26,33 @@ enum Ownership {
 
 impl Server {
     /// Creates an object.
-    pub(crate) fn create(&mut self, call: &Call<'_>, object: Manifest) -> Result<Manifest, ApiError> {
+    pub(crate) fn create(
+        &mut self,
+        call: &Call<'_>,
+        object: Manifest,
+    ) -> Result<Manifest, ApiError> {
         let object = self.located(&call.kind, object)?;
         if !object.resource_version().is_empty() {
-            return Err(ApiError::internal("resourceVersion should not be set on objects to be created"));
+            return Err(ApiError::internal(
+                "resourceVersion should not be set on objects to be created",
+            ));
         }
         let object = self.decoded(call, object)?;
         self.insert(call, object, Ownership::Update)
     }
 
     /// Replaces an object.
-    pub(crate) fn replace(&mut self, call: &Call<'_>, object: Manifest) -> Result<Manifest, ApiError> {
+    pub(crate) fn replace(
+        &mut self,
+        call: &Call<'_>,
+        object: Manifest,
+    ) -> Result<Manifest, ApiError> {
         let object = self.located(&call.kind, object)?;
         let Some(live) = self.get(&object.object_ref())? else {
-            if strategy::creates_on_replace(&call.kind) && object.resource_version().is_empty() && call.subresource.is_empty() {
+            if strategy::creates_on_replace(&call.kind)
+                && object.resource_version().is_empty()
+                && call.subresource.is_empty()
+            {
                 let object = self.decoded(call, object)?;
                 return self.insert(call, object, Ownership::Update);
             }
@@ -72,9 +83,16 @@ impl Server {
     ) -> Result<Manifest, ApiError> {
         let kind = &call.kind;
         self.check_namespace(kind, &target.namespace)?;
-        let live = self.get(target)?.ok_or_else(|| self.missing(kind, &target.name))?;
-        let rejected =
-            || ApiError::new(422, Reason::Invalid, "the server rejected our request due to an error in our request");
+        let live = self
+            .get(target)?
+            .ok_or_else(|| self.missing(kind, &target.name))?;
+        let rejected = || {
+            ApiError::new(
+                422,
+                Reason::Invalid,
+                "the server rejected our request due to an error in our request",
+            )
+        };
         let mut value = live.to_value();
         match patch {
             Patch::Json(operations) => {
@@ -106,8 +124,8 @@ impl Server {
                 ));
             }
         }
-        let patched = Manifest::try_from(value)
-            .map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let patched =
+            Manifest::try_from(value).map_err(|error| ApiError::bad_request(error.to_string()))?;
         if patched.name() != live.name() {
             return Err(ApiError::bad_request(format!(
                 "the name of the object ({}) does not match the name on the URL ({})",
@@ -133,7 +151,10 @@ impl Server {
                 "meta.k8s.io",
                 "PatchOptions",
                 "",
-                &[FieldError::required("fieldManager", "is required for apply patch")],
+                &[FieldError::required(
+                    "fieldManager",
+                    "is required for apply patch",
+                )],
             ));
         }
         let applied = self.located(kind, applied)?;
@@ -143,9 +164,23 @@ impl Server {
         let live = self.get(&applied.object_ref())?;
         self.check_subresource(kind, call.subresource)?;
         let now = self.now();
-        let merged =
-            merge::apply(kind, live.as_ref(), &applied, call.manager, call.subresource, force, now)?;
-        let merged = self.decoded(&Call { validation: FieldValidation::Ignore, kind: kind.clone(), ..*call }, merged)?;
+        let merged = merge::apply(
+            kind,
+            live.as_ref(),
+            &applied,
+            call.manager,
+            call.subresource,
+            force,
+            now,
+        )?;
+        let merged = self.decoded(
+            &Call {
+                validation: FieldValidation::Ignore,
+                kind: kind.clone(),
+                ..*call
+            },
+            merged,
+        )?;
         match live {
             Some(live) => {
                 if !applied.resource_version().is_empty()
@@ -199,7 +234,11 @@ impl Server {
         if subresource.is_empty() || kind.has_subresource(subresource) {
             return Ok(());
         }
-        Err(ApiError::new(404, Reason::NotFound, "the server could not find the requested resource"))
+        Err(ApiError::new(
+            404,
+            Reason::NotFound,
+            "the server could not find the requested resource",
+        ))
     }
 
     fn missing(&self, kind: &Kind, name: &str) -> ApiError {
@@ -220,8 +259,10 @@ impl Server {
             ))
         };
         let unknown = |fields: &[String]| {
-            let fields: Vec<String> =
-                fields.iter().map(|field| format!("unknown field \"{field}\"")).collect();
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|field| format!("unknown field \"{field}\""))
+                .collect();
             refuse(format!("strict decoding error: {}", fields.join(", ")))
         };
         let mut value = object.into_value();
@@ -293,7 +334,13 @@ impl Server {
         let has_generation = strategy::has_generation(kind, self.minor);
         {
             let metadata = object.metadata_mut();
-            for key in ["selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "generation"] {
+            for key in [
+                "selfLink",
+                "deletionTimestamp",
+                "deletionGracePeriodSeconds",
+                "resourceVersion",
+                "generation",
+            ] {
                 metadata.remove(key);
             }
             metadata.insert("uid".to_owned(), uid.into());
@@ -308,8 +355,16 @@ impl Server {
         validate::object(kind, &object, &mut errors);
         self.leniency(kind, &mut errors);
         self.refuse_if_invalid(kind, object.name(), &errors)?;
-        if self.store.get(&kind.stored, object.namespace(), object.name()).is_some() {
-            return Err(ApiError::already_exists(&kind.gvk.group, kind.plural(), object.name()));
+        if self
+            .store
+            .get(&kind.stored, object.namespace(), object.name())
+            .is_some()
+        {
+            return Err(ApiError::already_exists(
+                &kind.gvk.group,
+                kind.plural(),
+                object.name(),
+            ));
         }
         if kind.stored.kind == "Service" && kind.stored.group.is_empty() {
             self.allocate(&mut object, call.dry_run)?;
@@ -349,16 +404,17 @@ impl Server {
         let now = self.now();
         if ownership == Ownership::Update {
             if call.is_status() {
-                new = with_status_of(live, &new);
+                new = with_status_of(kind, live, &new);
             }
             new = merge::note_update(kind, Some(live), &new, call.manager, call.subresource, now);
         }
         keep_system_metadata(&mut new, live);
         if call.is_status() {
             let managed = new.metadata().and_then(|m| m.get("managedFields")).cloned();
-            new = with_status_of(live, &new);
+            new = with_status_of(kind, live, &new);
             if let Some(managed) = managed {
-                new.metadata_mut().insert("managedFields".to_owned(), managed);
+                new.metadata_mut()
+                    .insert("managedFields".to_owned(), managed);
             }
         } else {
             if kind.has_status() {
@@ -366,10 +422,14 @@ impl Server {
             }
             self.prepare_update(kind, &mut new, live);
             if strategy::has_generation(kind, self.minor) && strategy::counts(kind, &new, live) {
-                let generation =
-                    live.metadata().and_then(|m| m.get("generation")).and_then(Value::as_i64);
-                new.metadata_mut()
-                    .insert("generation".to_owned(), (generation.unwrap_or(0) + 1).into());
+                let generation = live
+                    .metadata()
+                    .and_then(|m| m.get("generation"))
+                    .and_then(Value::as_i64);
+                new.metadata_mut().insert(
+                    "generation".to_owned(),
+                    (generation.unwrap_or(0) + 1).into(),
+                );
             }
         }
         self.admit(call, Operation::Update, &mut new, Some(live))?;
@@ -389,7 +449,9 @@ impl Server {
             return Ok(new);
         }
         if new.is_terminating() && new.finalizers().next().is_none() && !is_held(kind, &new) {
-            return Ok(self.erase(kind, live.namespace(), live.name()).unwrap_or(new));
+            return Ok(self
+                .erase(kind, live.namespace(), live.name())
+                .unwrap_or(new));
         }
         Ok(self.commit(kind, &new))
     }
@@ -404,16 +466,27 @@ impl Server {
         self.change(call, live, new, Ownership::Update).map(|_| ())
     }
 
-    fn reallocate(&mut self, new: &mut Manifest, live: &Manifest, dry_run: bool) -> Result<(), ApiError> {
+    fn reallocate(
+        &mut self,
+        new: &mut Manifest,
+        live: &Manifest,
+        dry_run: bool,
+    ) -> Result<(), ApiError> {
         let ip = |o: &Manifest| o.pointer("/spec/clusterIP").cloned();
         let ports = |o: &Manifest| o.pointer("/spec/ports").cloned();
         let service_type = |o: &Manifest| o.pointer("/spec/type").cloned();
-        if ip(new) == ip(live) && ports(new) == ports(live) && service_type(new) == service_type(live) {
+        if ip(new) == ip(live)
+            && ports(new) == ports(live)
+            && service_type(new) == service_type(live)
+        {
             return Ok(());
         }
         self.note_addresses(live, false);
         if service_type(new).as_ref().and_then(Value::as_str) == Some("ExternalName")
-            && let Some(spec) = new.as_map_mut().get_mut("spec").and_then(Value::as_object_mut)
+            && let Some(spec) = new
+                .as_map_mut()
+                .get_mut("spec")
+                .and_then(Value::as_object_mut)
         {
             for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
                 spec.remove(key);
@@ -440,7 +513,9 @@ impl Server {
                 &kind.gvk.group,
                 kind.plural(),
                 object.name(),
-                &format!("unable to create new content in namespace {name} because it is being terminated"),
+                &format!(
+                    "unable to create new content in namespace {name} because it is being terminated"
+                ),
             );
             error.causes.push(Cause {
                 reason: "NamespaceTerminating",
@@ -456,16 +531,27 @@ impl Server {
     fn leniency(&self, kind: &Kind, errors: &mut Vec<FieldError>) {
         if kind.gvk.kind == "CustomResourceDefinition" && kind.gvk.version == "v1beta1" {
             errors.retain(|error| {
-                !error.field.starts_with("spec.versions") && error.field != "spec.preserveUnknownFields"
+                !error.field.starts_with("spec.versions")
+                    && error.field != "spec.preserveUnknownFields"
             });
         }
     }
 
-    fn refuse_if_invalid(&self, kind: &Kind, name: &str, errors: &[FieldError]) -> Result<(), ApiError> {
+    fn refuse_if_invalid(
+        &self,
+        kind: &Kind,
+        name: &str,
+        errors: &[FieldError],
+    ) -> Result<(), ApiError> {
         if errors.is_empty() {
             return Ok(());
         }
-        Err(ApiError::invalid(&kind.gvk.group, &kind.gvk.kind, name, errors))
+        Err(ApiError::invalid(
+            &kind.gvk.group,
+            &kind.gvk.kind,
+            name,
+            errors,
+        ))
     }
 
     pub(crate) fn admit(
@@ -545,11 +631,24 @@ fn keep_status(new: &mut Manifest, live: &Manifest) {
     }
 }
 
-/// `live` with the status of `new`, and its resource version as the precondition.
-fn with_status_of(live: &Manifest, new: &Manifest) -> Manifest {
+/// `live` with the status of `new`; of built-in kinds with its annotations as well, as the API
+/// server has it.
+fn with_status_of(kind: &Kind, live: &Manifest, new: &Manifest) -> Manifest {
     let mut object = live.clone();
+    if kind.custom.is_none() {
+        let annotations = |o: &Manifest| o.metadata().and_then(|m| m.get("annotations")).cloned();
+        let (old, new) = (annotations(live), annotations(new));
+        if old != new {
+            match new {
+                Some(new) => object.metadata_mut().insert("annotations".to_owned(), new),
+                None => object.metadata_mut().remove("annotations"),
+            };
+        }
+    }
     match new.as_map().get("status") {
-        Some(status) => object.as_map_mut().insert("status".to_owned(), status.clone()),
+        Some(status) => object
+            .as_map_mut()
+            .insert("status".to_owned(), status.clone()),
         None => object.as_map_mut().remove("status"),
     };
     object

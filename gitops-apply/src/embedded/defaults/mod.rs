@@ -77,8 +77,14 @@ pub(crate) fn fill(gvk: &GroupVersionKind, object: &mut Map<String, Value>, mino
         }
         ("networking.k8s.io" | "extensions", "Ingress") => {
             if gvk.version == "v1beta1" && minor >= 18 {
-                for rule in child(object, "spec").into_iter().flat_map(|s| children(s, "rules")) {
-                    for path in child(rule, "http").into_iter().flat_map(|h| children(h, "paths")) {
+                for rule in child(object, "spec")
+                    .into_iter()
+                    .flat_map(|s| children(s, "rules"))
+                {
+                    for path in child(rule, "http")
+                        .into_iter()
+                        .flat_map(|h| children(h, "paths"))
+                    {
                         put(path, "pathType", "ImplementationSpecific");
                     }
                 }
@@ -146,7 +152,10 @@ pub(super) fn put_unless_set(map: &mut Map<String, Value>, key: &str, default: i
     }
 }
 
-pub(crate) fn child<'a>(map: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Map<String, Value>> {
+pub(crate) fn child<'a>(
+    map: &'a mut Map<String, Value>,
+    key: &str,
+) -> Option<&'a mut Map<String, Value>> {
     map.get_mut(key)?.as_object_mut()
 }
 
@@ -208,7 +217,12 @@ fn secret(object: &mut Map<String, Value>) {
         let data = made(object, "data");
         for (key, value) in texts {
             let text = value.as_str().unwrap_or_default();
-            data.insert(key, base64::engine::general_purpose::STANDARD.encode(text).into());
+            data.insert(
+                key,
+                base64::engine::general_purpose::STANDARD
+                    .encode(text)
+                    .into(),
+            );
         }
         if data.is_empty() {
             object.remove("data");
@@ -218,21 +232,39 @@ fn secret(object: &mut Map<String, Value>) {
 }
 
 fn limit_range(object: &mut Map<String, Value>) {
-    let Some(spec) = child(object, "spec") else { return };
+    let Some(spec) = child(object, "spec") else {
+        return;
+    };
     for limit in children(spec, "limits") {
         if text(limit, "type") != "Container" {
             continue;
         }
-        let max = limit.get("max").and_then(Value::as_object).cloned().unwrap_or_default();
-        let min = limit.get("min").and_then(Value::as_object).cloned().unwrap_or_default();
+        let max = limit
+            .get("max")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
+        let min = limit
+            .get("min")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
         let default = made(limit, "default");
-        max.into_iter().for_each(|(name, value)| put(default, &name, value));
+        max.into_iter()
+            .for_each(|(name, value)| put(default, &name, value));
         let default = default.clone();
         let request = made(limit, "defaultRequest");
-        default.into_iter().for_each(|(name, value)| put(request, &name, value));
-        min.into_iter().for_each(|(name, value)| put(request, &name, value));
+        default
+            .into_iter()
+            .for_each(|(name, value)| put(request, &name, value));
+        min.into_iter()
+            .for_each(|(name, value)| put(request, &name, value));
         for key in ["default", "defaultRequest"] {
-            if limit.get(key).and_then(Value::as_object).is_some_and(Map::is_empty) {
+            if limit
+                .get(key)
+                .and_then(Value::as_object)
+                .is_some_and(Map::is_empty)
+            {
                 limit.remove(key);
             }
         }
@@ -247,9 +279,17 @@ fn network_policy(object: &mut Map<String, Value>) {
             children(rule, "ports").for_each(|port| put(port, "protocol", "TCP"));
         }
     }
-    if spec.get("policyTypes").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+    if spec
+        .get("policyTypes")
+        .and_then(Value::as_array)
+        .is_none_or(Vec::is_empty)
+    {
         let mut types = vec!["Ingress"];
-        if spec.get("egress").and_then(Value::as_array).is_some_and(|rules| !rules.is_empty()) {
+        if spec
+            .get("egress")
+            .and_then(Value::as_array)
+            .is_some_and(|rules| !rules.is_empty())
+        {
             types.push("Egress");
         }
         spec.insert("policyTypes".to_owned(), json!(types));
@@ -271,19 +311,28 @@ fn binding(object: &mut Map<String, Value>) {
 }
 
 fn autoscaler(gvk: &GroupVersionKind, object: &mut Map<String, Value>) {
-    let Some(spec) = child(object, "spec") else { return };
+    let Some(spec) = child(object, "spec") else {
+        return;
+    };
     put(spec, "minReplicas", 1);
     if gvk.version == "v1" {
         put(spec, "targetCPUUtilizationPercentage", 80);
         return;
     }
-    if spec.get("metrics").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+    if spec
+        .get("metrics")
+        .and_then(Value::as_array)
+        .is_none_or(Vec::is_empty)
+    {
         let resource = if gvk.version == "v2beta1" {
             json!({"name": "cpu", "targetAverageUtilization": 80})
         } else {
             json!({"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}})
         };
-        spec.insert("metrics".to_owned(), json!([{"type": "Resource", "resource": resource}]));
+        spec.insert(
+            "metrics".to_owned(),
+            json!([{"type": "Resource", "resource": resource}]),
+        );
     }
     if let Some(behavior) = child(spec, "behavior") {
         let up = made(behavior, "scaleUp");
@@ -299,7 +348,11 @@ fn autoscaler(gvk: &GroupVersionKind, object: &mut Map<String, Value>) {
         );
         let down = made(behavior, "scaleDown");
         put(down, "selectPolicy", "Max");
-        put(down, "policies", json!([{"type": "Percent", "value": 100, "periodSeconds": 15}]));
+        put(
+            down,
+            "policies",
+            json!([{"type": "Percent", "value": 100, "periodSeconds": 15}]),
+        );
     }
 }
 
@@ -307,8 +360,16 @@ fn webhooks(gvk: &GroupVersionKind, object: &mut Map<String, Value>) {
     let is_beta = gvk.version == "v1beta1";
     let is_mutating = gvk.kind == "MutatingWebhookConfiguration";
     for webhook in children(object, "webhooks") {
-        put(webhook, "failurePolicy", if is_beta { "Ignore" } else { "Fail" });
-        put(webhook, "matchPolicy", if is_beta { "Exact" } else { "Equivalent" });
+        put(
+            webhook,
+            "failurePolicy",
+            if is_beta { "Ignore" } else { "Fail" },
+        );
+        put(
+            webhook,
+            "matchPolicy",
+            if is_beta { "Exact" } else { "Equivalent" },
+        );
         put(webhook, "namespaceSelector", json!({}));
         put(webhook, "objectSelector", json!({}));
         put(webhook, "timeoutSeconds", if is_beta { 30 } else { 10 });

@@ -21,7 +21,10 @@ pub(crate) fn fill(spec: &mut Map<String, Value>) {
     put(spec, "securityContext", json!({}));
     put_unless_set(spec, "schedulerName", "default-scheduler");
     let account = |key: &str, spec: &Map<String, Value>| {
-        spec.get(key).and_then(Value::as_str).filter(|name| !name.is_empty()).map(str::to_owned)
+        spec.get(key)
+            .and_then(Value::as_str)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
     };
     match account("serviceAccountName", spec).or_else(|| account("serviceAccount", spec)) {
         Some(name) => {
@@ -48,16 +51,27 @@ pub(crate) fn fill_pod_only(spec: &mut Map<String, Value>) {
     for key in ["containers", "initContainers"] {
         for container in children(spec, key) {
             let resources = made(container, "resources");
-            let Some(Value::Object(limits)) = resources.get("limits").cloned() else { continue };
+            let Some(Value::Object(limits)) = resources.get("limits").cloned() else {
+                continue;
+            };
             let requests = made(resources, "requests");
-            limits.into_iter().for_each(|(name, limit)| put(requests, &name, limit));
+            limits
+                .into_iter()
+                .for_each(|(name, limit)| put(requests, &name, limit));
         }
     }
 }
 
 fn fill_container(container: &mut Map<String, Value>, host_network: bool) {
-    let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
-    let policy = if is_latest(image) { "Always" } else { "IfNotPresent" };
+    let image = container
+        .get("image")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let policy = if is_latest(image) {
+        "Always"
+    } else {
+        "IfNotPresent"
+    };
     put_unless_set(container, "imagePullPolicy", policy);
     put(container, "resources", json!({}));
     put_unless_set(container, "terminationMessagePath", "/dev/termination-log");
@@ -69,7 +83,9 @@ fn fill_container(container: &mut Map<String, Value>, host_network: bool) {
         }
     }
     for key in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        let Some(probe) = child(container, key) else { continue };
+        let Some(probe) = child(container, key) else {
+            continue;
+        };
         put_unless_set(probe, "timeoutSeconds", 1);
         put_unless_set(probe, "periodSeconds", 10);
         put_unless_set(probe, "successThreshold", 1);
@@ -113,7 +129,10 @@ fn fill_field_reference(source: &mut Map<String, Value>) {
 }
 
 fn fill_volume(volume: &mut Map<String, Value>) {
-    if volume.iter().all(|(key, value)| key == "name" || value.is_null()) {
+    if volume
+        .iter()
+        .all(|(key, value)| key == "name" || value.is_null())
+    {
         volume.insert("emptyDir".to_owned(), json!({}));
     }
     for key in ["secret", "configMap", "downwardAPI", "projected"] {

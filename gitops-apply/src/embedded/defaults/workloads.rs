@@ -41,7 +41,11 @@ pub(super) fn fill(gvk: &GroupVersionKind, object: &mut Map<String, Value>, mino
             put_unless_set(
                 strategy,
                 "type",
-                if gvk.group == "extensions" { "OnDelete" } else { "RollingUpdate" },
+                if gvk.group == "extensions" {
+                    "OnDelete"
+                } else {
+                    "RollingUpdate"
+                },
             );
             if strategy.get("type").and_then(Value::as_str) == Some("RollingUpdate") {
                 let rolling = made(strategy, "rollingUpdate");
@@ -63,7 +67,11 @@ fn stateful_set(gvk: &GroupVersionKind, spec: &mut Map<String, Value>, minor: u3
     put_unless_set(
         strategy,
         "type",
-        if gvk.version == "v1beta1" { "OnDelete" } else { "RollingUpdate" },
+        if gvk.version == "v1beta1" {
+            "OnDelete"
+        } else {
+            "RollingUpdate"
+        },
     );
     if strategy.get("type").and_then(Value::as_str) == Some("RollingUpdate") {
         put(made(strategy, "rollingUpdate"), "partition", 0);
@@ -91,7 +99,9 @@ pub(super) fn replication_controller(object: &mut Map<String, Value>) {
     if let Some(labels) = &labels {
         put(made(object, "metadata"), "labels", labels.clone());
     }
-    let Some(spec) = child(object, "spec") else { return };
+    let Some(spec) = child(object, "spec") else {
+        return;
+    };
     if let Some(labels) = labels {
         put(spec, "selector", labels);
     }
@@ -102,7 +112,8 @@ pub(super) fn replication_controller(object: &mut Map<String, Value>) {
 }
 
 pub(super) fn job(spec: &mut Map<String, Value>, minor: u32) {
-    let is_missing = |spec: &Map<String, Value>, key: &str| spec.get(key).is_none_or(Value::is_null);
+    let is_missing =
+        |spec: &Map<String, Value>, key: &str| spec.get(key).is_none_or(Value::is_null);
     if is_missing(spec, "completions") && is_missing(spec, "parallelism") {
         put(spec, "completions", 1);
     }
@@ -122,7 +133,9 @@ pub(super) fn job(spec: &mut Map<String, Value>, minor: u32) {
 }
 
 pub(super) fn cron_job(object: &mut Map<String, Value>) {
-    let Some(spec) = child(object, "spec") else { return };
+    let Some(spec) = child(object, "spec") else {
+        return;
+    };
     put_unless_set(spec, "concurrencyPolicy", "Allow");
     put(spec, "suspend", false);
     put(spec, "successfulJobsHistoryLimit", 3);

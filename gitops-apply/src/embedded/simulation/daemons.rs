@@ -12,15 +12,26 @@ use crate::embedded::{server::Server, status::ApiError};
 const REVISION_LABEL: &str = "controller-revision-hash";
 
 impl Server {
-    pub(super) fn simulate_daemon_set(&mut self, id: &ObjectId, set: &Manifest) -> Result<(), ApiError> {
+    pub(super) fn simulate_daemon_set(
+        &mut self,
+        id: &ObjectId,
+        set: &Manifest,
+    ) -> Result<(), ApiError> {
         let hash = template_hash(set.pointer("/spec/template"));
         let nodes: Vec<String> = self.nodes_for(set);
         if !set.is_terminating() {
             self.note_revision(set, &format!("{}-{hash}", id.name))?;
-            let rolls = set.pointer("/spec/updateStrategy/type").and_then(Value::as_str) != Some("OnDelete");
+            let rolls = set
+                .pointer("/spec/updateStrategy/type")
+                .and_then(Value::as_str)
+                != Some("OnDelete");
             let mut served: Vec<String> = Vec::new();
             for pod in self.pods_of(set) {
-                let node = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let node = pod
+                    .pointer("/spec/nodeName")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned();
                 let is_old = rolls && pod.label(REVISION_LABEL) != Some(&hash);
                 let has_ended = matches!(phase(&pod), "Succeeded" | "Failed");
                 if is_old || has_ended || !nodes.contains(&node) || served.contains(&node) {
@@ -33,7 +44,11 @@ impl Server {
             for node in nodes.iter().filter(|node| !served.contains(node)) {
                 self.make_pod(set, PodName::Prefix(&prefix), |pod| {
                     pod.set_label(REVISION_LABEL, hash.clone());
-                    if let Some(spec) = pod.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) {
+                    if let Some(spec) = pod
+                        .as_map_mut()
+                        .get_mut("spec")
+                        .and_then(Value::as_object_mut)
+                    {
                         spec.insert("nodeName".to_owned(), node.clone().into());
                     }
                 })?;
@@ -42,7 +57,10 @@ impl Server {
         let pods = self.pods_of(set);
         let present = pods.len() as i64;
         let ready = pods.iter().filter(|pod| is_ready(pod)).count() as i64;
-        let updated = pods.iter().filter(|pod| pod.label(REVISION_LABEL) == Some(&hash)).count() as i64;
+        let updated = pods
+            .iter()
+            .filter(|pod| pod.label(REVISION_LABEL) == Some(&hash))
+            .count() as i64;
         let desired = nodes.len() as i64;
         let observed = generation(set);
         self.control(id, CONTROLLER, "status", |set| {
@@ -60,14 +78,21 @@ impl Server {
 
     /// The nodes that the template's node selector fits.
     fn nodes_for(&self, set: &Manifest) -> Vec<String> {
-        let count = self.simulation.as_ref().map_or(0, |simulation| simulation.nodes);
-        let selector = set.pointer("/spec/template/spec/nodeSelector").and_then(Value::as_object);
+        let count = self
+            .simulation
+            .as_ref()
+            .map_or(0, |simulation| simulation.nodes);
+        let selector = set
+            .pointer("/spec/template/spec/nodeSelector")
+            .and_then(Value::as_object);
         (0..count)
             .map(node_name)
             .filter(|node| {
-                selector.into_iter().flatten().all(|(key, value)| match self.stored(&super::core_id("Node", "", node)) {
-                    Some(node) => node.label(key) == value.as_str(),
-                    None => false,
+                selector.into_iter().flatten().all(|(key, value)| {
+                    match self.stored(&super::core_id("Node", "", node)) {
+                        Some(node) => node.label(key) == value.as_str(),
+                        None => false,
+                    }
                 })
             })
             .collect()

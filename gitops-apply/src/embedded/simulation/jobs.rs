@@ -39,14 +39,23 @@ impl Server {
         } else if succeeded >= completions {
             Some(Outcome::Complete)
         } else if failed > limit {
-            Some(Outcome::Failed("BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+            Some(Outcome::Failed(
+                "BackoffLimitExceeded",
+                "Job has reached the specified backoff limit",
+            ))
         } else if deadline.is_some_and(|deadline| deadline <= now) {
-            Some(Outcome::Failed("DeadlineExceeded", "Job was active longer than specified deadline"))
+            Some(Outcome::Failed(
+                "DeadlineExceeded",
+                "Job was active longer than specified deadline",
+            ))
         } else {
             None
         };
         if is_suspended || matches!(outcome, Some(Outcome::Failed(..))) {
-            for pod in pods.iter().filter(|pod| !matches!(phase(pod), "Succeeded" | "Failed")) {
+            for pod in pods
+                .iter()
+                .filter(|pod| !matches!(phase(pod), "Succeeded" | "Failed"))
+            {
                 self.control_delete(&pod.id(), Propagation::Background)?;
             }
         } else if outcome.is_none() {
@@ -60,7 +69,10 @@ impl Server {
             }
         }
         let pods = self.pods_of(job);
-        let active = pods.iter().filter(|pod| !matches!(phase(pod), "Succeeded" | "Failed")).count() as i64;
+        let active = pods
+            .iter()
+            .filter(|pod| !matches!(phase(pod), "Succeeded" | "Failed"))
+            .count() as i64;
         let ready = pods.iter().filter(|pod| is_ready(pod)).count() as i64;
         let now = self.now_text();
         let minor = self.minor;
@@ -68,12 +80,27 @@ impl Server {
             let status = status_of(job);
             if is_suspended {
                 status.remove("startTime");
-                set_condition(status, "Suspended", ("True", "JobSuspended", "Job suspended".to_owned()), &now);
+                set_condition(
+                    status,
+                    "Suspended",
+                    ("True", "JobSuspended", "Job suspended".to_owned()),
+                    &now,
+                );
             } else {
-                status.entry("startTime").or_insert_with(|| now.clone().into());
-                let was_suspended = status.get("conditions").and_then(Value::as_array).is_some_and(|c| !c.is_empty());
+                status
+                    .entry("startTime")
+                    .or_insert_with(|| now.clone().into());
+                let was_suspended = status
+                    .get("conditions")
+                    .and_then(Value::as_array)
+                    .is_some_and(|c| !c.is_empty());
                 if was_suspended && outcome.is_none() {
-                    set_condition(status, "Suspended", ("False", "JobResumed", "Job resumed".to_owned()), &now);
+                    set_condition(
+                        status,
+                        "Suspended",
+                        ("False", "JobResumed", "Job resumed".to_owned()),
+                        &now,
+                    );
                 }
             }
             set_count(status, "active", active);
@@ -89,32 +116,68 @@ impl Server {
                 Some(Outcome::Complete) => {
                     status.insert("completionTime".to_owned(), now.clone().into());
                     let reached = "Reached expected number of succeeded pods";
-                    let (reason, message) = if minor >= 32 { ("CompletionsReached", reached) } else { ("", "") };
+                    let (reason, message) = if minor >= 32 {
+                        ("CompletionsReached", reached)
+                    } else {
+                        ("", "")
+                    };
                     if minor >= 31 {
-                        set_condition(status, "SuccessCriteriaMet", ("True", reason, message.to_owned()), &now);
+                        set_condition(
+                            status,
+                            "SuccessCriteriaMet",
+                            ("True", reason, message.to_owned()),
+                            &now,
+                        );
                     }
-                    set_condition(status, "Complete", ("True", reason, message.to_owned()), &now);
+                    set_condition(
+                        status,
+                        "Complete",
+                        ("True", reason, message.to_owned()),
+                        &now,
+                    );
                 }
                 Some(Outcome::Failed(reason, message)) => {
                     if minor >= 31 {
-                        set_condition(status, "FailureTarget", ("True", reason, message.to_owned()), &now);
+                        set_condition(
+                            status,
+                            "FailureTarget",
+                            ("True", reason, message.to_owned()),
+                            &now,
+                        );
                     }
                     set_condition(status, "Failed", ("True", reason, message.to_owned()), &now);
                 }
                 None => {}
             }
-            for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+            for condition in status
+                .get_mut("conditions")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
                 if let Some(condition) = condition.as_object_mut() {
-                    condition.retain(|key, value| !(matches!(key.as_str(), "reason" | "message") && value == ""));
-                    condition.entry("lastProbeTime").or_insert_with(|| now.clone().into());
+                    condition.retain(|key, value| {
+                        !(matches!(key.as_str(), "reason" | "message") && value == "")
+                    });
+                    condition
+                        .entry("lastProbeTime")
+                        .or_insert_with(|| now.clone().into());
                 }
             }
         })
     }
 
     /// Deletes a finished job when its time is over.
-    fn expire_job(&mut self, id: &ObjectId, job: &Manifest, finished: Timestamp) -> Result<(), ApiError> {
-        let Some(keep) = job.pointer("/spec/ttlSecondsAfterFinished").and_then(Value::as_u64) else {
+    fn expire_job(
+        &mut self,
+        id: &ObjectId,
+        job: &Manifest,
+        finished: Timestamp,
+    ) -> Result<(), ApiError> {
+        let Some(keep) = job
+            .pointer("/spec/ttlSecondsAfterFinished")
+            .and_then(Value::as_u64)
+        else {
             return Ok(());
         };
         let due = after(finished, Duration::from_secs(keep));
@@ -135,10 +198,16 @@ enum Outcome {
 fn finished_at(job: &Manifest) -> Option<Timestamp> {
     let conditions = job.pointer("/status/conditions")?.as_array()?;
     let text = |condition: &Value, key: &str| {
-        condition.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+        condition
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
     };
     conditions
         .iter()
-        .find(|c| matches!(text(c, "type").as_str(), "Complete" | "Failed") && text(c, "status") == "True")
+        .find(|c| {
+            matches!(text(c, "type").as_str(), "Complete" | "Failed") && text(c, "status") == "True"
+        })
         .and_then(|c| text(c, "lastTransitionTime").parse().ok())
 }

@@ -57,7 +57,12 @@ type Decision = Arc<dyn Fn(&Manifest) -> bool + Send + Sync>;
 
 impl Default for Simulation {
     fn default() -> Self {
-        Self { nodes: 1, start: Duration::ZERO, run: Duration::ZERO, fails: None }
+        Self {
+            nodes: 1,
+            start: Duration::ZERO,
+            run: Duration::ZERO,
+            fails: None,
+        }
     }
 }
 
@@ -134,7 +139,8 @@ impl Server {
             "Service" => self.queue.push(Work::Simulate(id.clone())),
             "PersistentVolumeClaim" => {
                 if let Some(volume) = object.pointer("/spec/volumeName").and_then(Value::as_str) {
-                    self.queue.push(Work::Simulate(core_id("PersistentVolume", "", volume)));
+                    self.queue
+                        .push(Work::Simulate(core_id("PersistentVolume", "", volume)));
                 }
             }
             _ => {}
@@ -157,7 +163,9 @@ impl Server {
                     .list(&kind, Some(&id.namespace))
                     .map(|object| super::store::stored_id(&kind, object))
                     .collect();
-                related.into_iter().for_each(|id| self.queue.push(Work::Simulate(id)));
+                related
+                    .into_iter()
+                    .for_each(|id| self.queue.push(Work::Simulate(id)));
             }
             let claims: Vec<String> = storage::claims_of(object).map(str::to_owned).collect();
             for claim in claims {
@@ -165,16 +173,25 @@ impl Server {
                 self.queue.push(Work::Simulate(id));
             }
         }
-        if matches!(id.kind.as_str(), "Deployment" | "StatefulSet" | "ReplicaSet") {
+        if matches!(
+            id.kind.as_str(),
+            "Deployment" | "StatefulSet" | "ReplicaSet"
+        ) {
             let kind = gitops_core::GroupKind::new("autoscaling", "HorizontalPodAutoscaler");
-            let scalers: Vec<ObjectId> =
-                self.store.list(&kind, Some(&id.namespace)).map(Manifest::id).collect();
-            scalers.into_iter().for_each(|id| self.queue.push(Work::Simulate(id)));
+            let scalers: Vec<ObjectId> = self
+                .store
+                .list(&kind, Some(&id.namespace))
+                .map(Manifest::id)
+                .collect();
+            scalers
+                .into_iter()
+                .for_each(|id| self.queue.push(Work::Simulate(id)));
         }
         if id.kind == "PersistentVolumeClaim"
             && let Some(volume) = object.pointer("/spec/volumeName").and_then(Value::as_str)
         {
-            self.queue.push(Work::Simulate(core_id("PersistentVolume", "", volume)));
+            self.queue
+                .push(Work::Simulate(core_id("PersistentVolume", "", volume)));
         }
     }
 
@@ -215,7 +232,10 @@ impl Server {
             .iter()
             .filter(|id| id.kind == "Pod" && id.group.is_empty())
             .filter_map(|id| self.stored(id))
-            .filter(|pod| pod.owner_references().any(|o| o.controller && o.uid == owner.uid()))
+            .filter(|pod| {
+                pod.owner_references()
+                    .any(|o| o.controller && o.uid == owner.uid())
+            })
             .cloned()
             .collect()
     }
@@ -240,14 +260,24 @@ impl Server {
             PodName::Prefix(prefix) => metadata.insert("generateName".to_owned(), prefix.into()),
         };
         metadata.insert("namespace".to_owned(), owner.namespace().into());
-        metadata.insert("ownerReferences".to_owned(), json!([controller_reference(owner)]));
+        metadata.insert(
+            "ownerReferences".to_owned(),
+            json!([controller_reference(owner)]),
+        );
         let value = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": metadata,
             "spec": part("spec").unwrap_or_else(|| json!({})),
         });
-        let Ok(mut pod) = Manifest::try_from(value) else { return Ok(()) };
-        if let Some(spec) = pod.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) {
-            spec.entry("serviceAccountName").or_insert_with(|| "default".into());
+        let Ok(mut pod) = Manifest::try_from(value) else {
+            return Ok(());
+        };
+        if let Some(spec) = pod
+            .as_map_mut()
+            .get_mut("spec")
+            .and_then(Value::as_object_mut)
+        {
+            spec.entry("serviceAccountName")
+                .or_insert_with(|| "default".into());
         }
         change(&mut pod);
         self.control_create(CONTROLLER, pod).map(|_| ())
@@ -268,8 +298,10 @@ pub(super) enum PodName<'a> {
 fn is_simulated(id: &ObjectId) -> bool {
     matches!(
         (id.group.as_str(), id.kind.as_str()),
-        ("apps", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet")
-            | ("batch", "Job")
+        (
+            "apps",
+            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet"
+        ) | ("batch", "Job")
             | (
                 "",
                 "Pod"
@@ -316,7 +348,10 @@ pub(super) fn set_count(status: &mut Map<String, Value>, key: &str, count: i64) 
 }
 
 pub(super) fn number(object: &Manifest, pointer: &str, default: i64) -> i64 {
-    object.pointer(pointer).and_then(Value::as_i64).unwrap_or(default)
+    object
+        .pointer(pointer)
+        .and_then(Value::as_i64)
+        .unwrap_or(default)
 }
 
 pub(super) fn generation(object: &Manifest) -> i64 {
@@ -324,16 +359,21 @@ pub(super) fn generation(object: &Manifest) -> i64 {
 }
 
 pub(super) fn is_ready(pod: &Manifest) -> bool {
-    pod.pointer("/status/conditions").and_then(Value::as_array).is_some_and(|conditions| {
-        conditions.iter().any(|condition| {
-            condition.get("type").and_then(Value::as_str) == Some("Ready")
-                && condition.get("status").and_then(Value::as_str) == Some("True")
+    pod.pointer("/status/conditions")
+        .and_then(Value::as_array)
+        .is_some_and(|conditions| {
+            conditions.iter().any(|condition| {
+                condition.get("type").and_then(Value::as_str) == Some("Ready")
+                    && condition.get("status").and_then(Value::as_str) == Some("True")
+            })
         })
-    })
 }
 
 pub(super) fn phase(object: &Manifest) -> &str {
-    object.pointer("/status/phase").and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer("/status/phase")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// The name of a revision of a template: the same for the same content.
@@ -348,8 +388,10 @@ fn canonical(value: &Value) -> String {
         Value::Object(map) => {
             let mut fields: Vec<(&String, &Value)> = map.iter().collect();
             fields.sort_by(|a, b| a.0.cmp(b.0));
-            let fields: Vec<String> =
-                fields.into_iter().map(|(key, value)| format!("{key:?}:{}", canonical(value))).collect();
+            let fields: Vec<String> = fields
+                .into_iter()
+                .map(|(key, value)| format!("{key:?}:{}", canonical(value)))
+                .collect();
             format!("{{{}}}", fields.join(","))
         }
         Value::Array(items) => {
@@ -361,7 +403,11 @@ fn canonical(value: &Value) -> String {
 }
 
 pub(super) fn created_at(object: &Manifest) -> Option<Timestamp> {
-    object.pointer("/metadata/creationTimestamp").and_then(Value::as_str)?.parse().ok()
+    object
+        .pointer("/metadata/creationTimestamp")
+        .and_then(Value::as_str)?
+        .parse()
+        .ok()
 }
 
 pub(super) fn after(time: Timestamp, wait: Duration) -> Timestamp {

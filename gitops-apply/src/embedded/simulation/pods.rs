@@ -4,26 +4,33 @@ use gitops_core::{Manifest, ObjectId};
 use serde_json::{Value, json};
 
 use super::{after, created_at, generation, phase, status_of};
-use crate::embedded::{
-    server::Server,
-    status::ApiError,
-    strategy::hash,
-};
+use crate::embedded::{server::Server, status::ApiError, strategy::hash};
 
 impl Server {
     pub(super) fn simulate_pod(&mut self, id: &ObjectId, pod: &Manifest) -> Result<(), ApiError> {
         if pod.is_terminating() || matches!(phase(pod), "Succeeded" | "Failed") {
             return Ok(());
         }
-        let Some(simulation) = self.simulation.clone() else { return Ok(()) };
-        if pod.pointer("/spec/nodeName").and_then(Value::as_str).is_none_or(str::is_empty) {
+        let Some(simulation) = self.simulation.clone() else {
+            return Ok(());
+        };
+        if pod
+            .pointer("/spec/nodeName")
+            .and_then(Value::as_str)
+            .is_none_or(str::is_empty)
+        {
             if simulation.nodes == 0 {
                 return Ok(());
             }
-            let number = hash(&format!("{}/{}", id.namespace, id.name)) % u64::from(simulation.nodes);
+            let number =
+                hash(&format!("{}/{}", id.namespace, id.name)) % u64::from(simulation.nodes);
             let node = node_name(number as u32);
             return self.control(id, "kube-scheduler", "", |pod| {
-                if let Some(spec) = pod.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) {
+                if let Some(spec) = pod
+                    .as_map_mut()
+                    .get_mut("spec")
+                    .and_then(Value::as_object_mut)
+                {
                     spec.insert("nodeName".to_owned(), node.into());
                 }
             });
@@ -40,16 +47,26 @@ impl Server {
         let ends = restarts != Some("Always");
         let ended_at = after(ready_at, simulation.run);
         let state = if !ends {
-            if fails { State::Crashing } else { State::Running }
+            if fails {
+                State::Crashing
+            } else {
+                State::Running
+            }
         } else if now >= ended_at {
-            if fails { State::Failed } else { State::Succeeded }
+            if fails {
+                State::Failed
+            } else {
+                State::Succeeded
+            }
         } else {
             self.simulate_at(ended_at, id);
             State::Running
         };
         let now = self.now_text();
         let minor = self.minor;
-        self.control(id, "kubelet", "status", |pod| set_status(pod, state, &now, minor))
+        self.control(id, "kubelet", "status", |pod| {
+            set_status(pod, state, &now, minor)
+        })
     }
 }
 
@@ -68,10 +85,22 @@ pub(crate) fn node_name(number: u32) -> String {
 fn set_status(pod: &mut Manifest, state: State, now: &str, minor: u32) {
     let address = hash(&format!("{}/{}", pod.namespace(), pod.name()));
     let ip = format!("10.244.{}.{}", (address >> 8) % 250, address % 250 + 2);
-    let host = format!("192.0.2.{}", 10 + hash(pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default()) % 200);
+    let host = format!(
+        "192.0.2.{}",
+        10 + hash(
+            pod.pointer("/spec/nodeName")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        ) % 200
+    );
     let containers = |key: &str| -> Vec<(String, String)> {
         let pointer = format!("/spec/{key}");
-        let text = |c: &Value, key: &str| c.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |c: &Value, key: &str| {
+            c.get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         pod.pointer(&pointer)
             .and_then(Value::as_array)
             .into_iter()
@@ -134,7 +163,11 @@ fn set_status(pod: &mut Manifest, state: State, now: &str, minor: u32) {
     let yes = json!({"status": "True"});
     let mut conditions = Vec::new();
     if minor >= 29 {
-        let running = if has_ended { json!({"status": "False"}) } else { yes.clone() };
+        let running = if has_ended {
+            json!({"status": "False"})
+        } else {
+            yes.clone()
+        };
         conditions.push(condition("PodReadyToStartContainers", &running));
     }
     let initialized = if state == State::Succeeded {
@@ -148,12 +181,17 @@ fn set_status(pod: &mut Manifest, state: State, now: &str, minor: u32) {
     conditions.push(condition("PodScheduled", &yes));
     let observed = generation(pod);
     let status = status_of(pod);
-    let unchanged = status.get("conditions").and_then(Value::as_array).is_some_and(|known| {
-        let facts = |list: &[Value]| -> Vec<(Option<Value>, Option<Value>)> {
-            list.iter().map(|c| (c.get("type").cloned(), c.get("status").cloned())).collect()
-        };
-        facts(known) == facts(&conditions)
-    });
+    let unchanged = status
+        .get("conditions")
+        .and_then(Value::as_array)
+        .is_some_and(|known| {
+            let facts = |list: &[Value]| -> Vec<(Option<Value>, Option<Value>)> {
+                list.iter()
+                    .map(|c| (c.get("type").cloned(), c.get("status").cloned()))
+                    .collect()
+            };
+            facts(known) == facts(&conditions)
+        });
     let phase = match state {
         State::Running | State::Crashing => "Running",
         State::Succeeded => "Succeeded",

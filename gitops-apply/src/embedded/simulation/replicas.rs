@@ -6,10 +6,16 @@ use super::{CONTROLLER, PodName, generation, is_ready, number, phase, set_count,
 use crate::embedded::{server::Server, status::ApiError};
 
 impl Server {
-    pub(super) fn simulate_replicas(&mut self, id: &ObjectId, set: &Manifest) -> Result<(), ApiError> {
+    pub(super) fn simulate_replicas(
+        &mut self,
+        id: &ObjectId,
+        set: &Manifest,
+    ) -> Result<(), ApiError> {
         let pods = self.pods_of(set);
-        let active: Vec<&Manifest> =
-            pods.iter().filter(|pod| !matches!(phase(pod), "Succeeded" | "Failed")).collect();
+        let active: Vec<&Manifest> = pods
+            .iter()
+            .filter(|pod| !matches!(phase(pod), "Succeeded" | "Failed"))
+            .collect();
         let wanted = number(set, "/spec/replicas", 1);
         let present = active.len() as i64;
         if !set.is_terminating() {
@@ -34,8 +40,10 @@ impl Server {
             }
         }
         let pods = self.pods_of(set);
-        let active: Vec<&Manifest> =
-            pods.iter().filter(|pod| !matches!(phase(pod), "Succeeded" | "Failed")).collect();
+        let active: Vec<&Manifest> = pods
+            .iter()
+            .filter(|pod| !matches!(phase(pod), "Succeeded" | "Failed"))
+            .collect();
         let ready = active.iter().filter(|pod| is_ready(pod)).count() as i64;
         let present = active.len() as i64;
         let observed = generation(set);

@@ -4,18 +4,21 @@ use gitops_core::{GroupKind, Manifest, ObjectId, cluster::Propagation};
 use serde_json::{Value, json};
 
 use super::{CONTROLLER, controller_reference, core_id, is_ready, status_of};
-use crate::embedded::{
-    selector::Selector, server::Server, status::ApiError, strategy::hash,
-};
+use crate::embedded::{selector::Selector, server::Server, status::ApiError, strategy::hash};
 
 const MANAGER: &str = "cloud-controller-manager";
 
 impl Server {
-    pub(super) fn simulate_service(&mut self, id: &ObjectId, service: &Manifest) -> Result<(), ApiError> {
+    pub(super) fn simulate_service(
+        &mut self,
+        id: &ObjectId,
+        service: &Manifest,
+    ) -> Result<(), ApiError> {
         if service.is_terminating() {
             return Ok(());
         }
-        let is_balanced = service.pointer("/spec/type").and_then(Value::as_str) == Some("LoadBalancer");
+        let is_balanced =
+            service.pointer("/spec/type").and_then(Value::as_str) == Some("LoadBalancer");
         let address = address(id);
         let minor = self.minor;
         self.control(id, MANAGER, "status", |service| {
@@ -38,13 +41,19 @@ impl Server {
         let address = address(id);
         self.control(id, "ingress-controller", "status", |ingress| {
             let status = status_of(ingress);
-            status.insert("loadBalancer".to_owned(), json!({"ingress": [{"ip": address}]}));
+            status.insert(
+                "loadBalancer".to_owned(),
+                json!({"ingress": [{"ip": address}]}),
+            );
         })
     }
 
     /// The endpoints of a service that is gone.
     pub(super) fn drop_endpoints(&mut self, id: &ObjectId) -> Result<(), ApiError> {
-        self.control_delete(&core_id("Endpoints", &id.namespace, &id.name), Propagation::Background)
+        self.control_delete(
+            &core_id("Endpoints", &id.namespace, &id.name),
+            Propagation::Background,
+        )
     }
 
     fn make_endpoints(&mut self, id: &ObjectId, service: &Manifest) -> Result<(), ApiError> {
@@ -62,14 +71,21 @@ impl Server {
             .cloned()
             .collect();
         let empty = Vec::new();
-        let service_ports = service.pointer("/spec/ports").and_then(Value::as_array).unwrap_or(&empty);
-        let ports: Vec<Value> = service_ports.iter().map(|port| endpoint_port(port, &pods)).collect();
+        let service_ports = service
+            .pointer("/spec/ports")
+            .and_then(Value::as_array)
+            .unwrap_or(&empty);
+        let ports: Vec<Value> = service_ports
+            .iter()
+            .map(|port| endpoint_port(port, &pods))
+            .collect();
         let text = |pod: &Manifest, pointer: &str| {
-            pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+            pod.pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
         };
-        let target = |pod: &Manifest| {
-            json!({"kind": "Pod", "namespace": pod.namespace(), "name": pod.name(), "uid": pod.uid()})
-        };
+        let target = |pod: &Manifest| json!({"kind": "Pod", "namespace": pod.namespace(), "name": pod.name(), "uid": pod.uid()});
         let addresses: Vec<Value> = pods
             .iter()
             .map(|pod| {
@@ -84,7 +100,11 @@ impl Server {
         } else {
             json!([{"addresses": addresses, "ports": ports}])
         };
-        let labels = service.metadata().and_then(|m| m.get("labels")).cloned().unwrap_or_else(|| json!({}));
+        let labels = service
+            .metadata()
+            .and_then(|m| m.get("labels"))
+            .cloned()
+            .unwrap_or_else(|| json!({}));
         self.set_endpoints(
             json!({
                 "apiVersion": "v1", "kind": "Endpoints",
@@ -109,7 +129,8 @@ impl Server {
         let mut labels = labels;
         labels["kubernetes.io/service-name"] = id.name.clone().into();
         labels["endpointslice.kubernetes.io/managed-by"] = "endpointslice-controller.k8s.io".into();
-        let suffix = crate::embedded::server::safe_text(hash(&format!("{}/{}", id.namespace, id.name)), 5);
+        let suffix =
+            crate::embedded::server::safe_text(hash(&format!("{}/{}", id.namespace, id.name)), 5);
         self.set_endpoints(
             json!({
                 "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
@@ -125,7 +146,9 @@ impl Server {
     }
 
     fn set_endpoints(&mut self, object: Value, field: &str, value: Value) -> Result<(), ApiError> {
-        let Ok(mut object) = Manifest::try_from(object) else { return Ok(()) };
+        let Ok(mut object) = Manifest::try_from(object) else {
+            return Ok(());
+        };
         let id = object.id();
         if self.stored(&id).is_none() {
             if !value.is_null() {
@@ -139,7 +162,8 @@ impl Server {
             if let Some(ports) = ports {
                 map.insert("ports".to_owned(), ports);
             }
-            if value.is_null() || value.as_array().is_some_and(Vec::is_empty) && field == "subsets" {
+            if value.is_null() || value.as_array().is_some_and(Vec::is_empty) && field == "subsets"
+            {
                 map.remove(field);
             } else {
                 map.insert(field.to_owned(), value);

@@ -12,15 +12,27 @@ use crate::embedded::{server::Server, status::ApiError};
 const REVISION_LABEL: &str = "controller-revision-hash";
 
 impl Server {
-    pub(super) fn simulate_stateful_set(&mut self, id: &ObjectId, set: &Manifest) -> Result<(), ApiError> {
+    pub(super) fn simulate_stateful_set(
+        &mut self,
+        id: &ObjectId,
+        set: &Manifest,
+    ) -> Result<(), ApiError> {
         let wanted = number(set, "/spec/replicas", 1);
         let first = number(set, "/spec/ordinals/start", 0);
-        let revision = format!("{}-{}", id.name, template_hash(set.pointer("/spec/template")));
+        let revision = format!(
+            "{}-{}",
+            id.name,
+            template_hash(set.pointer("/spec/template"))
+        );
         if !set.is_terminating() {
             self.note_revision(set, &revision)?;
-            let in_order = set.pointer("/spec/podManagementPolicy").and_then(Value::as_str)
+            let in_order = set
+                .pointer("/spec/podManagementPolicy")
+                .and_then(Value::as_str)
                 != Some("Parallel");
-            let rolls = set.pointer("/spec/updateStrategy/type").and_then(Value::as_str)
+            let rolls = set
+                .pointer("/spec/updateStrategy/type")
+                .and_then(Value::as_str)
                 == Some("RollingUpdate");
             let partition = number(set, "/spec/updateStrategy/rollingUpdate/partition", 0);
             for pod in self.pods_of(set) {
@@ -58,7 +70,9 @@ impl Server {
             }
         }
         let pods = self.pods_of(set);
-        let count = |wanted: &dyn Fn(&Manifest) -> bool| pods.iter().filter(|pod| wanted(pod)).count() as i64;
+        let count = |wanted: &dyn Fn(&Manifest) -> bool| {
+            pods.iter().filter(|pod| wanted(pod)).count() as i64
+        };
         let present = count(&|_| true);
         let ready = count(&is_ready);
         let updated = count(&|pod| pod.label(REVISION_LABEL) == Some(&revision));
@@ -74,7 +88,15 @@ impl Server {
             status.insert("replicas".to_owned(), present.into());
             status.insert("availableReplicas".to_owned(), ready.into());
             set_count(status, "readyReplicas", ready);
-            set_count(status, "currentReplicas", if current == revision { updated } else { present - updated });
+            set_count(
+                status,
+                "currentReplicas",
+                if current == revision {
+                    updated
+                } else {
+                    present - updated
+                },
+            );
             set_count(status, "updatedReplicas", updated);
             status.insert("currentRevision".to_owned(), current.into());
             status.insert("updateRevision".to_owned(), revision.into());
@@ -94,8 +116,15 @@ impl Server {
             return Ok(());
         }
         let known = self.store.dependents(owner.uid());
-        let number = known.iter().filter(|id| id.kind == "ControllerRevision").count() + 1;
-        let mut labels = owner.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+        let number = known
+            .iter()
+            .filter(|id| id.kind == "ControllerRevision")
+            .count()
+            + 1;
+        let mut labels = owner
+            .pointer("/spec/template/metadata/labels")
+            .cloned()
+            .unwrap_or_else(|| json!({}));
         labels[REVISION_LABEL] = name.rsplit('-').next().unwrap_or_default().into();
         let revision = json!({
             "apiVersion": "apps/v1", "kind": "ControllerRevision",
@@ -114,17 +143,26 @@ impl Server {
 
     fn make_claims(&mut self, set: &Manifest, ordinal: i64) -> Result<(), ApiError> {
         for template in templates(set) {
-            let Some(template_name) = template.pointer("/metadata/name").and_then(Value::as_str) else {
+            let Some(template_name) = template.pointer("/metadata/name").and_then(Value::as_str)
+            else {
                 continue;
             };
             let name = format!("{template_name}-{}-{ordinal}", set.name());
-            if self.stored(&core_id("PersistentVolumeClaim", set.namespace(), &name)).is_some() {
+            if self
+                .stored(&core_id("PersistentVolumeClaim", set.namespace(), &name))
+                .is_some()
+            {
                 continue;
             }
-            let mut metadata = template.get("metadata").cloned().unwrap_or_else(|| json!({}));
+            let mut metadata = template
+                .get("metadata")
+                .cloned()
+                .unwrap_or_else(|| json!({}));
             metadata["name"] = name.into();
             metadata["namespace"] = set.namespace().into();
-            let selector = set.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+            let selector = set
+                .pointer("/spec/selector/matchLabels")
+                .and_then(Value::as_object);
             for (key, value) in selector.into_iter().flatten() {
                 metadata["labels"][key.as_str()] = value.clone();
             }
@@ -141,16 +179,29 @@ impl Server {
 }
 
 fn templates(set: &Manifest) -> Vec<Value> {
-    set.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array).cloned().unwrap_or_default()
+    set.pointer("/spec/volumeClaimTemplates")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn use_claims(pod: &mut Manifest, set: &Manifest, ordinal: i64) {
     let name = set.name().to_owned();
-    let Some(spec) = pod.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let Some(spec) = pod
+        .as_map_mut()
+        .get_mut("spec")
+        .and_then(Value::as_object_mut)
+    else {
+        return;
+    };
     for template in templates(set) {
-        let Some(volume) = template.pointer("/metadata/name").and_then(Value::as_str) else { continue };
+        let Some(volume) = template.pointer("/metadata/name").and_then(Value::as_str) else {
+            continue;
+        };
         let volumes = spec.entry("volumes").or_insert_with(|| json!([]));
-        let Some(volumes) = volumes.as_array_mut() else { return };
+        let Some(volumes) = volumes.as_array_mut() else {
+            return;
+        };
         volumes.retain(|known| known.get("name").and_then(Value::as_str) != Some(volume));
         volumes.push(json!({
             "name": volume,
@@ -160,5 +211,9 @@ fn use_claims(pod: &mut Manifest, set: &Manifest, ordinal: i64) {
 }
 
 fn ordinal(pod: &Manifest, set: &str) -> Option<i64> {
-    pod.name().strip_prefix(set)?.strip_prefix('-')?.parse().ok()
+    pod.name()
+        .strip_prefix(set)?
+        .strip_prefix('-')?
+        .parse()
+        .ok()
 }

@@ -4,9 +4,7 @@ use gitops_core::{GroupKind, Manifest, ObjectId, cluster::Propagation};
 use serde_json::{Value, json};
 
 use super::{CONTROLLER, core_id, phase, status_of};
-use crate::embedded::{
-    server::Server, status::ApiError, strategy::remove_finalizer,
-};
+use crate::embedded::{server::Server, status::ApiError, strategy::remove_finalizer};
 
 const PROVISIONED: &str = "pv.kubernetes.io/provisioned-by";
 
@@ -16,11 +14,20 @@ pub(super) fn claims_of(pod: &Manifest) -> impl Iterator<Item = &str> {
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .filter_map(|volume| volume.get("persistentVolumeClaim")?.get("claimName")?.as_str())
+        .filter_map(|volume| {
+            volume
+                .get("persistentVolumeClaim")?
+                .get("claimName")?
+                .as_str()
+        })
 }
 
 impl Server {
-    pub(super) fn simulate_claim(&mut self, id: &ObjectId, claim: &Manifest) -> Result<(), ApiError> {
+    pub(super) fn simulate_claim(
+        &mut self,
+        id: &ObjectId,
+        claim: &Manifest,
+    ) -> Result<(), ApiError> {
         if claim.is_terminating() {
             let is_used = self
                 .store
@@ -36,14 +43,27 @@ impl Server {
         if phase(claim) == "Bound" {
             return Ok(());
         }
-        let text = |pointer: &str| claim.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let (class, asked) = (text("/spec/storageClassName").to_owned(), text("/spec/volumeName").to_owned());
+        let text = |pointer: &str| {
+            claim
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let (class, asked) = (
+            text("/spec/storageClassName").to_owned(),
+            text("/spec/volumeName").to_owned(),
+        );
         let volume = self
             .store
             .list(&GroupKind::new("", "PersistentVolume"), None)
             .filter(|volume| !volume.is_terminating())
             .find(|volume| {
-                let of = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+                let of = |pointer: &str| {
+                    volume
+                        .pointer(pointer)
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                };
                 let is_free = volume.pointer("/spec/claimRef").is_none_or(|claimed| {
                     claimed.get("name").and_then(Value::as_str) == Some(&id.name)
                         && claimed.get("namespace").and_then(Value::as_str) == Some(&id.namespace)
@@ -57,7 +77,10 @@ impl Server {
             Some(volume) => volume,
             // A volume that is asked for by name, or with an empty class, is not made.
             None if !asked.is_empty()
-                || claim.pointer("/spec/storageClassName").and_then(Value::as_str) == Some("") =>
+                || claim
+                    .pointer("/spec/storageClassName")
+                    .and_then(Value::as_str)
+                    == Some("") =>
             {
                 return Ok(());
             }
@@ -67,15 +90,28 @@ impl Server {
             "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": id.name,
             "namespace": id.namespace, "uid": claim.uid(),
         });
-        self.control(&core_id("PersistentVolume", "", &volume), CONTROLLER, "", |volume| {
-            if let Some(spec) = volume.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) {
-                spec.insert("claimRef".to_owned(), reference);
-            }
-        })?;
+        self.control(
+            &core_id("PersistentVolume", "", &volume),
+            CONTROLLER,
+            "",
+            |volume| {
+                if let Some(spec) = volume
+                    .as_map_mut()
+                    .get_mut("spec")
+                    .and_then(Value::as_object_mut)
+                {
+                    spec.insert("claimRef".to_owned(), reference);
+                }
+            },
+        )?;
         self.control(id, CONTROLLER, "", |claim| {
             claim.set_annotation("pv.kubernetes.io/bind-completed", "yes");
             claim.set_annotation("pv.kubernetes.io/bound-by-controller", "yes");
-            if let Some(spec) = claim.as_map_mut().get_mut("spec").and_then(Value::as_object_mut) {
+            if let Some(spec) = claim
+                .as_map_mut()
+                .get_mut("spec")
+                .and_then(Value::as_object_mut)
+            {
                 spec.insert("volumeName".to_owned(), volume.into());
             }
         })?;
@@ -89,7 +125,12 @@ impl Server {
         })
     }
 
-    fn provision(&mut self, id: &ObjectId, claim: &Manifest, class: &str) -> Result<String, ApiError> {
+    fn provision(
+        &mut self,
+        id: &ObjectId,
+        claim: &Manifest,
+        class: &str,
+    ) -> Result<String, ApiError> {
         let name = format!("pvc-{}", claim.uid());
         let mut spec = json!({
             "accessModes": claim.pointer("/spec/accessModes").cloned().unwrap_or_default(),
@@ -112,8 +153,17 @@ impl Server {
         Ok(name)
     }
 
-    pub(super) fn simulate_volume(&mut self, id: &ObjectId, volume: &Manifest) -> Result<(), ApiError> {
-        let text = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    pub(super) fn simulate_volume(
+        &mut self,
+        id: &ObjectId,
+        volume: &Manifest,
+    ) -> Result<(), ApiError> {
+        let text = |pointer: &str| {
+            volume
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let claim = core_id(
             "PersistentVolumeClaim",
             text("/spec/claimRef/namespace"),
@@ -121,7 +171,9 @@ impl Server {
         );
         let uid = text("/spec/claimRef/uid");
         let is_claimed = !claim.name.is_empty();
-        let is_bound = self.stored(&claim).is_some_and(|c| uid.is_empty() || c.uid() == uid);
+        let is_bound = self
+            .stored(&claim)
+            .is_some_and(|c| uid.is_empty() || c.uid() == uid);
         if volume.is_terminating() {
             if is_bound {
                 return Ok(());
@@ -130,7 +182,11 @@ impl Server {
                 remove_finalizer(volume, "kubernetes.io/pv-protection");
             });
         }
-        if is_claimed && !is_bound && !uid.is_empty() && text("/spec/persistentVolumeReclaimPolicy") == "Delete" {
+        if is_claimed
+            && !is_bound
+            && !uid.is_empty()
+            && text("/spec/persistentVolumeReclaimPolicy") == "Delete"
+        {
             return self.control_delete(id, Propagation::Background);
         }
         let wanted = match (is_claimed && !uid.is_empty(), is_bound) {
@@ -157,7 +213,8 @@ impl Server {
                 .map(Manifest::id)
                 .collect();
             for claim in claims {
-                self.queue.push(crate::embedded::controllers::Work::Simulate(claim));
+                self.queue
+                    .push(crate::embedded::controllers::Work::Simulate(claim));
             }
         }
         Ok(())

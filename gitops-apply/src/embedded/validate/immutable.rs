@@ -33,7 +33,11 @@ pub(super) fn check(kind: &Kind, new: &Manifest, old: &Manifest, errors: &mut Er
                 let value = json!({
                     "APIGroup": text(role, "apiGroup"), "Kind": text(role, "kind"), "Name": text(role, "name"),
                 });
-                errors.push(FieldError::invalid("roleRef", &value, "cannot change roleRef"));
+                errors.push(FieldError::invalid(
+                    "roleRef",
+                    &value,
+                    "cannot change roleRef",
+                ));
             }
         }
         ("storage.k8s.io", "StorageClass") => {
@@ -51,7 +55,10 @@ pub(super) fn check(kind: &Kind, new: &Manifest, old: &Manifest, errors: &mut Er
         }
         ("scheduling.k8s.io", "PriorityClass") => {
             if new.get("value") != old.get("value") {
-                errors.push(FieldError::forbidden("value", "may not be changed in an update."));
+                errors.push(FieldError::forbidden(
+                    "value",
+                    "may not be changed in an update.",
+                ));
             }
         }
         ("networking.k8s.io", "IngressClass") => {
@@ -59,7 +66,12 @@ pub(super) fn check(kind: &Kind, new: &Manifest, old: &Manifest, errors: &mut Er
         }
         ("policy", "PodDisruptionBudget") if kind.gvk.version == "v1beta1" => {}
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
-            for path in [["spec", "group"].as_slice(), &["spec", "names", "kind"], &["spec", "scope"], &["spec", "names", "plural"]] {
+            for path in [
+                ["spec", "group"].as_slice(),
+                &["spec", "names", "kind"],
+                &["spec", "scope"],
+                &["spec", "names", "plural"],
+            ] {
                 same(new, old, path, IMMUTABLE, errors);
             }
         }
@@ -72,7 +84,8 @@ pub(super) fn check(kind: &Kind, new: &Manifest, old: &Manifest, errors: &mut Er
 
 fn at<'a>(map: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(map.get(*first)?, |value, key| value.get(*key))
+    rest.iter()
+        .try_fold(map.get(*first)?, |value, key| value.get(*key))
 }
 
 fn same(
@@ -114,7 +127,11 @@ fn stateful_set(new: &Map<String, Value>, old: &Map<String, Value>, errors: &mut
     }
 }
 
-fn differs_but_for(new: &Map<String, Value>, old: &Map<String, Value>, changeable: &[&str]) -> bool {
+fn differs_but_for(
+    new: &Map<String, Value>,
+    old: &Map<String, Value>,
+    changeable: &[&str],
+) -> bool {
     let fixed = |map: &Map<String, Value>| -> Vec<(String, Value)> {
         let mut fields: Vec<(String, Value)> = object_at(map, "spec")
             .into_iter()
@@ -133,7 +150,13 @@ fn job(new: &Map<String, Value>, old: &Map<String, Value>, errors: &mut Errors) 
     if !is_indexed {
         same(new, old, &["spec", "completions"], IMMUTABLE, errors);
     }
-    for path in [["spec", "selector"], ["spec", "template"], ["spec", "completionMode"], ["spec", "podFailurePolicy"], ["spec", "backoffLimitPerIndex"]] {
+    for path in [
+        ["spec", "selector"],
+        ["spec", "template"],
+        ["spec", "completionMode"],
+        ["spec", "podFailurePolicy"],
+        ["spec", "backoffLimitPerIndex"],
+    ] {
         let is_suspended = at(old, &["spec", "suspend"]) == Some(&true.into());
         if path[1] == "template" && is_suspended {
             continue;
@@ -143,8 +166,10 @@ fn job(new: &Map<String, Value>, old: &Map<String, Value>, errors: &mut Errors) 
 }
 
 fn service(new: &Map<String, Value>, old: &Map<String, Value>, errors: &mut Errors) {
-    let ip = |map: &Map<String, Value>| at(map, &["spec", "clusterIP"]).cloned().unwrap_or_default();
-    let is_external = |map: &Map<String, Value>| at(map, &["spec", "type"]) == Some(&"ExternalName".into());
+    let ip =
+        |map: &Map<String, Value>| at(map, &["spec", "clusterIP"]).cloned().unwrap_or_default();
+    let is_external =
+        |map: &Map<String, Value>| at(map, &["spec", "type"]) == Some(&"ExternalName".into());
     let (new_ip, old_ip) = (ip(new), ip(old));
     if is_external(new) || is_external(old) || old_ip.is_null() || old_ip == "" {
         return;
@@ -197,9 +222,19 @@ fn claim_specs(
 }
 
 fn volume(new: &Map<String, Value>, old: &Map<String, Value>, errors: &mut Errors) {
-    const SOURCES: [&str; 6] = ["hostPath", "nfs", "csi", "local", "iscsi", "awsElasticBlockStore"];
+    const SOURCES: [&str; 6] = [
+        "hostPath",
+        "nfs",
+        "csi",
+        "local",
+        "iscsi",
+        "awsElasticBlockStore",
+    ];
     let source = |map: &Map<String, Value>| -> Vec<Option<Value>> {
-        SOURCES.iter().map(|key| at(map, &["spec", key]).cloned()).collect()
+        SOURCES
+            .iter()
+            .map(|key| at(map, &["spec", key]).cloned())
+            .collect()
     };
     if source(new) != source(old) {
         errors.push(FieldError::forbidden(
@@ -232,11 +267,21 @@ fn marked_immutable(
 fn pod(new: &Map<String, Value>, old: &Map<String, Value>, errors: &mut Errors) {
     let fixed = |map: &Map<String, Value>| {
         let mut spec = object_at(map, "spec").cloned().unwrap_or_default();
-        for key in ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName"] {
+        for key in [
+            "activeDeadlineSeconds",
+            "tolerations",
+            "terminationGracePeriodSeconds",
+            "nodeName",
+        ] {
             spec.remove(key);
         }
         for key in ["containers", "initContainers"] {
-            for container in spec.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten() {
+            for container in spec
+                .get_mut(key)
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
                 if let Some(container) = container.as_object_mut() {
                     container.remove("image");
                 }

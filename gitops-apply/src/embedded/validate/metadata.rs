@@ -11,23 +11,29 @@ use crate::embedded::{
 
 const MAX_ANNOTATIONS: usize = 256 * 1024;
 
-/// What is wrong with a name, if anything.
-pub(crate) fn resource_name(kind: &Kind, name: &str) -> Option<String> {
-    NameRule::of(&kind.gvk.group, &kind.gvk.kind).check(name, false).err()
-}
-
 pub(super) fn check(kind: &Kind, object: &Manifest, errors: &mut Errors) {
     let rule = NameRule::of(&kind.gvk.group, &kind.gvk.kind);
     let generate = object.generate_name();
     if !generate.is_empty()
         && let Err(reason) = rule.check(generate, true)
     {
-        errors.push(FieldError::invalid("metadata.generateName", &generate.into(), &reason));
+        errors.push(FieldError::invalid(
+            "metadata.generateName",
+            &generate.into(),
+            &reason,
+        ));
     }
     if object.name().is_empty() {
-        errors.push(FieldError::required("metadata.name", "name or generateName is required"));
+        errors.push(FieldError::required(
+            "metadata.name",
+            "name or generateName is required",
+        ));
     } else if let Err(reason) = rule.check(object.name(), false) {
-        errors.push(FieldError::invalid("metadata.name", &object.name().into(), &reason));
+        errors.push(FieldError::invalid(
+            "metadata.name",
+            &object.name().into(),
+            &reason,
+        ));
     }
     if let Some(metadata) = object.metadata() {
         labels(metadata.get("labels"), "metadata.labels", errors);
@@ -36,7 +42,11 @@ pub(super) fn check(kind: &Kind, object: &Manifest, errors: &mut Errors) {
     owners(object, errors);
     for (index, finalizer) in object.finalizers().enumerate() {
         if let Err(reason) = names::qualified_name(finalizer) {
-            errors.push(FieldError::invalid("metadata.finalizers", &finalizer.into(), &reason));
+            errors.push(FieldError::invalid(
+                "metadata.finalizers",
+                &finalizer.into(),
+                &reason,
+            ));
         } else if !finalizer.contains('/')
             && !matches!(finalizer, "kubernetes" | "orphan" | "foregroundDeletion")
             && kind.custom.is_none()
@@ -51,7 +61,9 @@ pub(super) fn check(kind: &Kind, object: &Manifest, errors: &mut Errors) {
 }
 
 pub(super) fn labels(value: Option<&Value>, path: &str, errors: &mut Errors) {
-    let Some(labels) = value.and_then(Value::as_object) else { return };
+    let Some(labels) = value.and_then(Value::as_object) else {
+        return;
+    };
     for (key, value) in labels {
         if let Err(reason) = names::qualified_name(key) {
             errors.push(FieldError::invalid(path, &key.as_str().into(), &reason));
@@ -63,17 +75,26 @@ pub(super) fn labels(value: Option<&Value>, path: &str, errors: &mut Errors) {
 }
 
 fn annotations(value: Option<&Value>, errors: &mut Errors) {
-    let Some(annotations) = value.and_then(Value::as_object) else { return };
+    let Some(annotations) = value.and_then(Value::as_object) else {
+        return;
+    };
     let mut size = 0;
     for (key, value) in annotations {
         // Keys of annotations may be written in capitals.
         if let Err(reason) = names::qualified_name(&key.to_lowercase()) {
-            errors.push(FieldError::invalid("metadata.annotations", &key.as_str().into(), &reason));
+            errors.push(FieldError::invalid(
+                "metadata.annotations",
+                &key.as_str().into(),
+                &reason,
+            ));
         }
         size += key.len() + value.as_str().map_or(0, str::len);
     }
     if size > MAX_ANNOTATIONS {
-        errors.push(FieldError::too_long("metadata.annotations", MAX_ANNOTATIONS));
+        errors.push(FieldError::too_long(
+            "metadata.annotations",
+            MAX_ANNOTATIONS,
+        ));
     }
 }
 
@@ -91,7 +112,11 @@ fn owners(object: &Manifest, errors: &mut Errors) {
         let path = |key: &str| format!("metadata.ownerReferences.{key}");
         let empty: Value = "".into();
         if text("apiVersion").is_empty() {
-            errors.push(FieldError::invalid(path("apiVersion"), &empty, "version must not be empty"));
+            errors.push(FieldError::invalid(
+                path("apiVersion"),
+                &empty,
+                "version must not be empty",
+            ));
         }
         for key in ["kind", "name", "uid"] {
             if text(key).is_empty() {

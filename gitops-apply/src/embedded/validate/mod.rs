@@ -9,7 +9,6 @@ mod workloads;
 use gitops_core::Manifest;
 use serde_json::{Map, Value};
 
-pub(crate) use self::metadata::resource_name;
 use super::{registry::Kind, status::FieldError};
 
 type Errors = Vec<FieldError>;
@@ -70,7 +69,10 @@ pub(super) fn text<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
     map.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-pub(super) fn object_at<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a Map<String, Value>> {
+pub(super) fn object_at<'a>(
+    map: &'a Map<String, Value>,
+    key: &str,
+) -> Option<&'a Map<String, Value>> {
     map.get(key).and_then(Value::as_object)
 }
 
@@ -102,4 +104,3 @@ pub(super) fn not_negative(map: &Map<String, Value>, key: &str, path: &str, erro
         ));
     }
 }
-

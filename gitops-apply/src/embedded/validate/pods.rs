@@ -8,19 +8,28 @@ use crate::embedded::names;
 pub(super) fn spec(spec: Option<&Map<String, Value>>, path: &str, errors: &mut Errors) {
     let empty = Map::new();
     let spec = spec.unwrap_or(&empty);
-    let volumes: Vec<&str> = items(spec, "volumes").map(|(_, volume)| text(volume, "name")).collect();
+    let volumes: Vec<&str> = items(spec, "volumes")
+        .map(|(_, volume)| text(volume, "name"))
+        .collect();
     for (index, volume) in items(spec, "volumes") {
         let at = format!("{path}.volumes[{index}]");
         let name = text(volume, "name");
         if name.is_empty() {
             errors.push(FieldError::required(format!("{at}.name"), ""));
         } else if let Err(reason) = names::dns_label(name) {
-            errors.push(FieldError::invalid(format!("{at}.name"), &name.into(), &reason));
+            errors.push(FieldError::invalid(
+                format!("{at}.name"),
+                &name.into(),
+                &reason,
+            ));
         } else if volumes[..index].contains(&name) {
             errors.push(FieldError::duplicate(format!("{at}.name"), &name.into()));
         }
     }
-    let is_empty = spec.get("containers").and_then(Value::as_array).is_none_or(Vec::is_empty);
+    let is_empty = spec
+        .get("containers")
+        .and_then(Value::as_array)
+        .is_none_or(Vec::is_empty);
     if is_empty {
         errors.push(FieldError::required(format!("{path}.containers"), ""));
     }
@@ -79,7 +88,11 @@ fn container(
     }
     for (index, port) in items(container, "ports") {
         let at = format!("{path}.ports[{index}].containerPort");
-        match port.get("containerPort").and_then(Value::as_i64).unwrap_or(0) {
+        match port
+            .get("containerPort")
+            .and_then(Value::as_i64)
+            .unwrap_or(0)
+        {
             0 => errors.push(FieldError::required(at, "")),
             number if !(1..=65535).contains(&number) => errors.push(FieldError::invalid(
                 at,
@@ -91,7 +104,10 @@ fn container(
     }
     for (index, variable) in items(container, "env") {
         if text(variable, "name").is_empty() {
-            errors.push(FieldError::required(format!("{path}.env[{index}].name"), ""));
+            errors.push(FieldError::required(
+                format!("{path}.env[{index}].name"),
+                "",
+            ));
         }
         if variable.contains_key("valueFrom") && !text(variable, "value").is_empty() {
             errors.push(FieldError::invalid(

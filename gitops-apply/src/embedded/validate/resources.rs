@@ -10,7 +10,10 @@ pub(super) fn service(root: &Map<String, Value>, errors: &mut Errors) {
     let spec = object_at(root, "spec").unwrap_or(&empty);
     let service_type = text(spec, "type");
     let is_headless = text(spec, "clusterIP") == "None";
-    let ports = spec.get("ports").and_then(Value::as_array).map_or(0, Vec::len);
+    let ports = spec
+        .get("ports")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
     if ports == 0 && !is_headless && service_type != "ExternalName" {
         errors.push(FieldError::required("spec.ports", ""));
     }
@@ -23,7 +26,11 @@ pub(super) fn service(root: &Map<String, Value>, errors: &mut Errors) {
                 errors.push(FieldError::required(format!("{path}.name"), ""));
             }
         } else if let Err(reason) = names::dns_label(name) {
-            errors.push(FieldError::invalid(format!("{path}.name"), &name.into(), &reason));
+            errors.push(FieldError::invalid(
+                format!("{path}.name"),
+                &name.into(),
+                &reason,
+            ));
         } else if seen.contains(&name) {
             errors.push(FieldError::duplicate(format!("{path}.name"), &name.into()));
         }
@@ -113,10 +120,16 @@ pub(super) fn secret(root: &Map<String, Value>, errors: &mut Errors) {
     let mut size = 0;
     for (key, value) in data.into_iter().flatten() {
         if let Err(reason) = names::config_key(key) {
-            errors.push(FieldError::invalid(format!("data[{key}]"), &key.as_str().into(), &reason));
+            errors.push(FieldError::invalid(
+                format!("data[{key}]"),
+                &key.as_str().into(),
+                &reason,
+            ));
         }
         size += value.as_str().map_or(0, |text| {
-            base64::engine::general_purpose::STANDARD.decode(text).map_or(0, |bytes| bytes.len())
+            base64::engine::general_purpose::STANDARD
+                .decode(text)
+                .map_or(0, |bytes| bytes.len())
         });
     }
     too_large(size, "data", errors);
@@ -163,10 +176,18 @@ pub(super) fn volume(root: &Map<String, Value>, errors: &mut Errors) {
 }
 
 fn access_modes(spec: &Map<String, Value>, errors: &mut Errors) {
-    const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+    const MODES: [&str; 4] = [
+        "ReadOnlyMany",
+        "ReadWriteMany",
+        "ReadWriteOnce",
+        "ReadWriteOncePod",
+    ];
     let modes = spec.get("accessModes").and_then(Value::as_array);
     if modes.is_none_or(Vec::is_empty) {
-        errors.push(FieldError::required("spec.accessModes", "at least 1 access mode is required"));
+        errors.push(FieldError::required(
+            "spec.accessModes",
+            "at least 1 access mode is required",
+        ));
     }
     for mode in modes.into_iter().flatten() {
         if !mode.as_str().is_some_and(|mode| MODES.contains(&mode)) {
@@ -179,10 +200,17 @@ pub(super) fn binding(root: &Map<String, Value>, kind: &str, errors: &mut Errors
     let empty = Map::new();
     let role = object_at(root, "roleRef").unwrap_or(&empty);
     let role_kind = text(role, "kind");
-    let kinds: &[&str] =
-        if kind == "ClusterRoleBinding" { &["ClusterRole"] } else { &["ClusterRole", "Role"] };
+    let kinds: &[&str] = if kind == "ClusterRoleBinding" {
+        &["ClusterRole"]
+    } else {
+        &["ClusterRole", "Role"]
+    };
     if !kinds.contains(&role_kind) {
-        errors.push(FieldError::not_supported("roleRef.kind", &role_kind.into(), kinds));
+        errors.push(FieldError::not_supported(
+            "roleRef.kind",
+            &role_kind.into(),
+            kinds,
+        ));
     }
     if text(role, "name").is_empty() {
         errors.push(FieldError::required("roleRef.name", ""));
@@ -211,8 +239,11 @@ pub(super) fn binding(root: &Map<String, Value>, kind: &str, errors: &mut Errors
 pub(super) fn role(root: &Map<String, Value>, kind: &str, errors: &mut Errors) {
     for (index, rule) in items(root, "rules") {
         let path = format!("rules[{index}]");
-        let is_empty =
-            |key: &str| rule.get(key).and_then(Value::as_array).is_none_or(Vec::is_empty);
+        let is_empty = |key: &str| {
+            rule.get(key)
+                .and_then(Value::as_array)
+                .is_none_or(Vec::is_empty)
+        };
         if is_empty("verbs") {
             errors.push(FieldError::required(
                 format!("{path}.verbs"),
@@ -247,7 +278,10 @@ pub(super) fn role(root: &Map<String, Value>, kind: &str, errors: &mut Errors) {
 pub(super) fn ingress(root: &Map<String, Value>, errors: &mut Errors) {
     let empty = Map::new();
     let spec = object_at(root, "spec").unwrap_or(&empty);
-    let has_rules = spec.get("rules").and_then(Value::as_array).is_some_and(|r| !r.is_empty());
+    let has_rules = spec
+        .get("rules")
+        .and_then(Value::as_array)
+        .is_some_and(|r| !r.is_empty());
     let default = object_at(spec, "defaultBackend");
     if !has_rules && default.is_none() {
         errors.push(FieldError::invalid(
@@ -271,9 +305,15 @@ pub(super) fn ingress(root: &Map<String, Value>, errors: &mut Errors) {
                 &reason,
             ));
         }
-        let Some(http) = object_at(rule, "http") else { continue };
+        let Some(http) = object_at(rule, "http") else {
+            continue;
+        };
         let at = format!("spec.rules[{index}].http.paths");
-        if http.get("paths").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+        if http
+            .get("paths")
+            .and_then(Value::as_array)
+            .is_none_or(Vec::is_empty)
+        {
             errors.push(FieldError::required(at.clone(), ""));
         }
         for (index, path) in items(http, "paths") {
@@ -334,7 +374,8 @@ fn backend(backend: &Map<String, Value>, path: &str, errors: &mut Errors) {
                 errors.push(FieldError::required(format!("{path}.service.name"), ""));
             }
             let port = object_at(service, "port");
-            let has = |key: &str| port.is_some_and(|port| port.get(key).is_some_and(|v| !v.is_null()));
+            let has =
+                |key: &str| port.is_some_and(|port| port.get(key).is_some_and(|v| !v.is_null()));
             if has("name") && has("number") {
                 errors.push(FieldError::invalid(
                     path,
@@ -342,7 +383,10 @@ fn backend(backend: &Map<String, Value>, path: &str, errors: &mut Errors) {
                     "cannot set both port name & port number",
                 ));
             } else if !has("name") && !has("number") {
-                errors.push(FieldError::required(path, "port name or number is required"));
+                errors.push(FieldError::required(
+                    path,
+                    "port name or number is required",
+                ));
             }
         }
         (None, Some(_)) => {}
@@ -362,7 +406,11 @@ pub(super) fn autoscaler(root: &Map<String, Value>, errors: &mut Errors) {
         ));
     }
     if max < 1 {
-        errors.push(FieldError::invalid("spec.maxReplicas", &max.into(), "must be greater than 0"));
+        errors.push(FieldError::invalid(
+            "spec.maxReplicas",
+            &max.into(),
+            "must be greater than 0",
+        ));
     }
     if max < min {
         errors.push(FieldError::invalid(
@@ -374,7 +422,10 @@ pub(super) fn autoscaler(root: &Map<String, Value>, errors: &mut Errors) {
     let target = object_at(spec, "scaleTargetRef").unwrap_or(&empty);
     for key in ["kind", "name"] {
         if text(target, key).is_empty() {
-            errors.push(FieldError::required(format!("spec.scaleTargetRef.{key}"), ""));
+            errors.push(FieldError::required(
+                format!("spec.scaleTargetRef.{key}"),
+                "",
+            ));
         }
     }
 }

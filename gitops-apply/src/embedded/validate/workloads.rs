@@ -37,7 +37,9 @@ pub(super) fn controller(root: &Map<String, Value>, kind: &str, errors: &mut Err
     }
     metadata::labels(labels, "spec.template.metadata.labels", errors);
     pods::spec(object_at(template, "spec"), "spec.template.spec", errors);
-    let policy = object_at(template, "spec").map(|spec| text(spec, "restartPolicy")).unwrap_or_default();
+    let policy = object_at(template, "spec")
+        .map(|spec| text(spec, "restartPolicy"))
+        .unwrap_or_default();
     if !policy.is_empty() && policy != "Always" {
         errors.push(FieldError::not_supported(
             "spec.template.spec.restartPolicy",
@@ -48,7 +50,9 @@ pub(super) fn controller(root: &Map<String, Value>, kind: &str, errors: &mut Err
     if kind == "Deployment"
         && let Some(strategy) = object_at(spec, "strategy")
     {
-        let rolling = strategy.get("rollingUpdate").filter(|rolling| !rolling.is_null());
+        let rolling = strategy
+            .get("rollingUpdate")
+            .filter(|rolling| !rolling.is_null());
         if text(strategy, "type") == "Recreate" && rolling.is_some() {
             errors.push(FieldError::forbidden(
                 "spec.strategy.rollingUpdate",
@@ -56,9 +60,9 @@ pub(super) fn controller(root: &Map<String, Value>, kind: &str, errors: &mut Err
             ));
         }
         let is_zero = |key: &str| {
-            rolling.and_then(|r| r.get(key)).is_some_and(|v| {
-                v.as_i64() == Some(0) || matches!(v.as_str(), Some("0" | "0%"))
-            })
+            rolling
+                .and_then(|r| r.get(key))
+                .is_some_and(|v| v.as_i64() == Some(0) || matches!(v.as_str(), Some("0" | "0%")))
         };
         if is_zero("maxUnavailable") && is_zero("maxSurge") {
             errors.push(FieldError::invalid(
@@ -96,14 +100,22 @@ pub(super) fn job(root: &Map<String, Value>, errors: &mut Errors) {
 }
 
 fn job_spec(spec: &Map<String, Value>, path: &str, errors: &mut Errors) {
-    for key in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"] {
+    for key in [
+        "parallelism",
+        "completions",
+        "backoffLimit",
+        "activeDeadlineSeconds",
+        "ttlSecondsAfterFinished",
+    ] {
         not_negative(spec, key, path, errors);
     }
     let empty = Map::new();
     let template = object_at(spec, "template").unwrap_or(&empty);
     let pod = object_at(template, "spec");
     pods::spec(pod, &format!("{path}.template.spec"), errors);
-    let policy = pod.map(|spec| text(spec, "restartPolicy")).unwrap_or_default();
+    let policy = pod
+        .map(|spec| text(spec, "restartPolicy"))
+        .unwrap_or_default();
     if policy.is_empty() || policy == "Always" {
         errors.push(FieldError::required(
             format!("{path}.template.spec.restartPolicy"),
@@ -142,7 +154,9 @@ pub(super) fn cron_job(root: &Map<String, Value>, errors: &mut Errors) {
     }
     let job = object_at(spec, "jobTemplate").and_then(|template| object_at(template, "spec"));
     job_spec(job.unwrap_or(&empty), "spec.jobTemplate.spec", errors);
-    if let Some(manual) = job.and_then(|job| job.get("manualSelector")).and_then(Value::as_bool)
+    if let Some(manual) = job
+        .and_then(|job| job.get("manualSelector"))
+        .and_then(Value::as_bool)
         && manual
     {
         errors.push(FieldError::not_supported(
@@ -155,5 +169,7 @@ pub(super) fn cron_job(root: &Map<String, Value>, errors: &mut Errors) {
 
 fn lower_first(kind: &str) -> String {
     let mut chars = kind.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(chars).collect()
+    })
 }

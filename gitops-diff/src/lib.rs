@@ -3,11 +3,14 @@
 
 pub mod fields;
 pub mod ignore;
+pub mod json_merge;
 pub mod mask;
 pub mod merge;
+mod normalize;
 pub mod patch;
 pub mod proof;
 pub mod schema;
+pub mod strategic;
 pub mod structural;
 pub mod view;
 

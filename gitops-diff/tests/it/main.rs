@@ -1,3 +1,5 @@
 //! Tests of the whole crate.
 
+mod corpus;
+mod corpus_jsonpatch;
 mod server_side_apply;

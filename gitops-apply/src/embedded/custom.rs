@@ -129,8 +129,9 @@ impl CustomDefinition {
     }
 }
 
-/// What `v1` fills in.
+/// What the API server fills in, at the version in which the definition is written.
 pub(crate) fn fill_defaults(crd: &mut Map<String, Value>) {
+    let is_v1 = crd.get("apiVersion").and_then(Value::as_str) == Some("apiextensions.k8s.io/v1");
     let Some(spec) = crd.get_mut("spec").and_then(Value::as_object_mut) else {
         return;
     };
@@ -165,7 +166,10 @@ pub(crate) fn fill_defaults(crd: &mut Map<String, Value>) {
     {
         client.entry("port").or_insert_with(|| 443.into());
     }
-    if spec.get("preserveUnknownFields").and_then(Value::as_bool) == Some(false) {
+    if !is_v1 {
+        spec.entry("preserveUnknownFields")
+            .or_insert(Value::Bool(true));
+    } else if spec.get("preserveUnknownFields") == Some(&Value::Bool(false)) {
         spec.remove("preserveUnknownFields");
     }
 }
@@ -316,8 +320,14 @@ pub(crate) fn to_v1(crd: &mut Map<String, Value>) {
         rename_in_columns(version, "JSONPath", "jsonPath");
     }
     spec.insert("versions".to_owned(), Value::Array(versions));
-    spec.entry("preserveUnknownFields")
-        .or_insert(Value::Bool(true));
+    // `false` is what v1 has where nothing is said.
+    if *spec
+        .entry("preserveUnknownFields")
+        .or_insert(Value::Bool(true))
+        == Value::Bool(false)
+    {
+        spec.remove("preserveUnknownFields");
+    }
     if let Some(conversion) = spec.get_mut("conversion").and_then(Value::as_object_mut) {
         let client = conversion.remove("webhookClientConfig");
         let reviews = conversion.remove("conversionReviewVersions");

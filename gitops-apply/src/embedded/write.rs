@@ -266,6 +266,11 @@ impl Server {
             refuse(format!("strict decoding error: {}", fields.join(", ")))
         };
         let mut value = object.into_value();
+        // `managedFields` are the server's own, and older schemas do not know all of them.
+        let managed = value
+            .get_mut("metadata")
+            .and_then(Value::as_object_mut)
+            .and_then(|metadata| metadata.remove("managedFields"));
         if let Some(custom) = &kind.custom {
             if let Some(structural) = &custom.structural {
                 if !custom.preserves_unknown {
@@ -297,6 +302,11 @@ impl Server {
         }
         let mut object =
             Manifest::try_from(value).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        if let Some(managed) = managed {
+            object
+                .metadata_mut()
+                .insert("managedFields".to_owned(), managed);
+        }
         if kind.stored.kind == "Namespace" && kind.stored.group.is_empty() && self.minor >= 21 {
             let name = object.name().to_owned();
             if !name.is_empty() {

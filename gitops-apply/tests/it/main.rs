@@ -1,6 +1,7 @@
 //! Integration tests.
 
 mod corpus;
+mod corpus_embedded;
 mod corpus_hooks;
 mod corpus_kstatus;
 mod corpus_simulate;

@@ -36,7 +36,11 @@ pub(super) fn controller(root: &Map<String, Value>, kind: &str, errors: &mut Err
         }
     }
     metadata::labels(labels, "spec.template.metadata.labels", errors);
-    pods::spec(object_at(template, "spec"), "spec.template.spec", errors);
+    // The volumes of a StatefulSet come with its claims, so the API server leaves its pods to
+    // their creation.
+    if kind != "StatefulSet" {
+        pods::spec(object_at(template, "spec"), "spec.template.spec", errors);
+    }
     let policy = object_at(template, "spec")
         .map(|spec| text(spec, "restartPolicy"))
         .unwrap_or_default();

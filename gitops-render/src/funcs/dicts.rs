@@ -45,6 +45,11 @@ pub(super) fn register(registry: &mut Registry) {
     });
     for name in ["deepCopy", "mustDeepCopy"] {
         registry.add(name, |context: &mut Context<'_>, value: Value| {
+            if matches!(value, Value::Nil) {
+                return Err(CallError::new(
+                    "reflect: call of reflect.Value.Type on zero Value",
+                ));
+            }
             deep_copy(context, &value, 0)
         });
     }

@@ -77,7 +77,6 @@ impl Registry {
             semver::register,
             regex::register,
             crypto::register,
-            encoding::register,
             defaults::register,
             reflection::register,
             paths::register,
@@ -87,6 +86,7 @@ impl Registry {
             register(&mut registry);
         }
         dates::register(&mut registry, options.functions);
+        encoding::register(&mut registry, options.functions);
         builtin::register(&mut registry);
         helm::register(&mut registry, options);
         registry
@@ -326,6 +326,11 @@ macro_rules! result {
     };
 }
 
+/// A result that is a [`Value`], though the Go type of the function's result is a concrete one.
+#[derive(Debug)]
+pub struct Concrete(pub Value);
+
+result!(Concrete, value => value.0);
 result!(Str, text => Value::Str(text));
 result!(String, text => Value::str(text));
 result!(&'static str, text => Value::str(text));

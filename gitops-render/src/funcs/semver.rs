@@ -4,12 +4,12 @@ use std::{any::Any, borrow::Cow};
 
 use gitops_core::version::{Constraint, Version};
 
-use super::Registry;
+use super::{Concrete, Registry};
 use crate::template::{CallError, Context, Kind, Object, Signature, Str, Type, Value};
 
 pub(super) fn register(registry: &mut Registry) {
     registry.add("semver", |text: Str| {
-        parse(&text).map(|version| Value::object(VersionObject(version)))
+        parse(&text).map(|version| Concrete(Value::object(VersionObject(version))))
     });
     registry.add("semverCompare", |constraint: Str, version: Str| {
         let constraint = Constraint::parse(&constraint.to_str())

@@ -133,7 +133,7 @@ impl CallError {
     }
 
     /// Whether it is an error of the template rather than a reason to stop.
-    pub(super) fn is_error(&self) -> bool {
+    pub(crate) fn is_error(&self) -> bool {
         matches!(*self.0, Failure::Error { .. })
     }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     funcs::{
-        Argument, Registry, dates,
+        Argument, Concrete, Registry, dates,
         encoding::{Alphabet, decode_base},
         strings::printed,
     },
@@ -158,7 +158,7 @@ fn given_key(text: &Str) -> Result<PrivateKey, CallError> {
 }
 
 /// A certificate and key that exist already, if they can be read.
-fn build_custom(certificate: Str, key: Str) -> Result<Value, CallError> {
+fn build_custom(certificate: Str, key: Str) -> Result<Concrete, CallError> {
     let certificate = decode_base(Alphabet::Base64, &certificate)
         .map_err(|_| CallError::new("unable to decode base64 certificate"))?;
     let key = decode_base(Alphabet::Base64, &key)
@@ -168,10 +168,10 @@ fn build_custom(certificate: Str, key: Str) -> Result<Value, CallError> {
     Parsed::read(&content).ok_or_else(|| malformed("decodedCert"))?;
     PrivateKey::from_pem(&key)
         .map_err(|error| CallError::new(format!("error parsing private key: {error}")))?;
-    Ok(Value::object(Certificate {
+    Ok(Concrete(Value::object(Certificate {
         certificate: certificate.into(),
         key: key.into(),
-    }))
+    })))
 }
 
 fn malformed(variable: &str) -> CallError {
@@ -184,7 +184,7 @@ fn malformed(variable: &str) -> CallError {
 fn remembered(
     context: &mut Context<'_>,
     make: impl FnOnce(&mut Context<'_>) -> Result<Certificate, CallError>,
-) -> Result<Value, CallError> {
+) -> Result<Concrete, CallError> {
     const END: &[u8] = b"-----END CERTIFICATE-----\n";
     let text = context.remembered(|context| {
         let made = make(context)?;
@@ -196,10 +196,10 @@ fn remembered(
         .windows(END.len())
         .position(|window| window == END)
         .map_or(text.len(), |start| start + END.len());
-    Ok(Value::object(Certificate {
+    Ok(Concrete(Value::object(Certificate {
         certificate: Str::new(&text[..end]),
         key: Str::new(&text[end..]),
-    }))
+    })))
 }
 
 /// What a certificate shall say.

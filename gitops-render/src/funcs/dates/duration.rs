@@ -7,7 +7,7 @@ use super::{
     objects::{DurationObject, TimeObject},
 };
 use crate::{
-    funcs::{math::float_to_int, strings::printed},
+    funcs::{Concrete, math::float_to_int, strings::printed},
     template::{CallError, Context, FunctionSet, Value},
 };
 
@@ -25,7 +25,7 @@ fn register_conversions(registry: &mut Registry) {
     });
     for (name, unit) in UNITS {
         registry.add(name, move |value: Value| {
-            unit(to_duration(&value).unwrap_or_default())
+            Concrete(unit(to_duration(&value).unwrap_or_default()))
         });
     }
     registry.add("durationRoundTo", |value: Value, unit: Value| {
@@ -50,8 +50,8 @@ const UNITS: [(&str, Unit); 8] = [
     ("durationWeeks", |d| Value::Float(d.hours() / 24.0 / 7.0)),
 ];
 
-fn object(duration: go::Duration) -> Value {
-    Value::object(DurationObject(duration))
+fn object(duration: go::Duration) -> Concrete {
+    Concrete(Value::object(DurationObject(duration)))
 }
 
 /// The text of so many seconds, given as a string or an `int64`; of anything else, of none.

@@ -10,15 +10,13 @@ mod zone;
 use gitops_core::go;
 
 use self::{objects::TimeObject, parse::parse, zone::Zone};
-use super::{Argument, Registry};
+use super::{Argument, Concrete, Registry};
 use crate::template::{CallError, Context, FunctionSet, Str, Type, Value};
 
 pub(crate) use self::time::Time;
 
 pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
-    registry.add("now", |context: &mut Context<'_>| {
-        Value::object(TimeObject(now(context)))
-    });
+    registry.add("now", |context: &mut Context<'_>| object(now(context)));
     registry.add(
         "date",
         |context: &mut Context<'_>, layout: Str, date: Value| {
@@ -45,12 +43,12 @@ pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
     for name in ["dateModify", "date_modify"] {
         registry.add(name, |change: Str, date: Time| {
             let changed = modified(&change, &date).unwrap_or(date);
-            Value::object(TimeObject(changed))
+            object(changed)
         });
     }
     for name in ["mustDateModify", "must_date_modify"] {
         registry.add(name, |change: Str, date: Time| {
-            modified(&change, &date).map(|date| Value::object(TimeObject(date)))
+            modified(&change, &date).map(object)
         });
     }
     registry.add("ago", |context: &mut Context<'_>, date: Value| {
@@ -60,15 +58,19 @@ pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
     });
     registry.add("toDate", |layout: Str, text: Str| {
         let time = parse(&layout.to_str(), &text.to_str());
-        Value::object(TimeObject(time.unwrap_or(Time::ZERO)))
+        object(time.unwrap_or(Time::ZERO))
     });
     registry.add("mustToDate", |layout: Str, text: Str| {
         parse(&layout.to_str(), &text.to_str())
-            .map(|time| Value::object(TimeObject(time)))
+            .map(object)
             .map_err(|error| CallError::new(error.to_string()))
     });
     registry.add("unixEpoch", |date: Time| date.unix_seconds().to_string());
     duration::register(registry, functions);
+}
+
+fn object(time: Time) -> Concrete {
+    Concrete(Value::object(TimeObject(time)))
 }
 
 const HTML: &str = "2006-01-02";

@@ -1,11 +1,16 @@
 //! Encodings: base 64, base 32, JSON, TOML.
 
 mod base;
+mod json;
+mod json_read;
+mod toml_write;
 
 use super::Registry;
-use crate::template::Str;
+use crate::template::{FunctionSet, Str};
 
-pub(super) fn register(registry: &mut Registry) {
+pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
+    json::register(registry);
+    toml_write::register(registry, functions);
     registry.add("b64enc", |text: Str| encode_base(Alphabet::Base64, &text));
     registry.add("b32enc", |text: Str| encode_base(Alphabet::Base32, &text));
     registry.add("b64dec", |text: Str| decoded(Alphabet::Base64, &text));

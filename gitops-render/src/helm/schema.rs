@@ -14,14 +14,14 @@ pub(crate) fn validate(schema: &[u8], values: &Value) -> Result<(), String> {
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NothingElse));
     compiler
-        .add_resource(URL, schema)
+        .add_resource(URL, schema.clone())
         .map_err(|error| error.to_string())?;
     let mut schemas = Schemas::new();
     let index = compiler
         .compile(URL, &mut schemas)
         .map_err(|error| compile_error(&error))?;
     schemas.validate(values, index).map_err(|error| {
-        let text = describe(&error);
+        let text = describe(&error, &schema);
         let headline = format!("jsonschema validation failed with '{URL}#'\n");
         format!("{}\n", text.strip_prefix(&headline).unwrap_or(&text))
     })
@@ -63,7 +63,7 @@ fn compile_error(error: &boon::CompileError) -> String {
         E::ValidationError { url, src } => format!(
             "{} is not valid against metaschema: {}",
             quote(absolute(url)),
-            describe(src)
+            describe(src, &Value::Null)
         ),
         E::LoadUrlError { url, src } => format!("failing loading {}: {src}", quote(url)),
         E::UnsupportedUrlScheme { url } => format!("no URLLoader registered for {}", quote(url)),
@@ -83,36 +83,212 @@ fn compile_error(error: &boon::CompileError) -> String {
     }
 }
 
-fn describe(error: &ValidationError<'_, '_>) -> String {
-    let mut text = String::new();
-    describe_at(error, 0, &mut text);
-    text
+/// The text of an error and its causes. `schema` is the document that `URL` stands for.
+fn describe(error: &ValidationError<'_, '_>, schema: &Value) -> String {
+    let mut describer = Describer {
+        schema,
+        text: String::new(),
+    };
+    describer.error(error, &Place::default(), 0);
+    describer.text
 }
 
-fn describe_at(error: &ValidationError<'_, '_>, indent: usize, text: &mut String) {
-    let skipped = error.causes.len() == 1 && matches!(error.kind, ErrorKind::Reference { .. });
-    let mut below = indent;
-    if !skipped {
+/// Where in the schema an error stands, as far as its causes need it.
+#[derive(Default, Clone)]
+struct Place {
+    /// Location of the schema that gave the error.
+    schema: String,
+    /// The keyword that the error itself stands for, if it is one with alternatives.
+    keyword: &'static str,
+    /// What to add to an index of the instance location, by its depth.
+    offsets: Vec<(usize, usize)>,
+}
+
+/// Writes errors as the Go library does. The library used here leaves out a level where exactly one
+/// alternative of `allOf`, `anyOf` or `oneOf` failed, and counts items after `prefixItems` from 0;
+/// both can be told from the locations of the schemas.
+struct Describer<'a> {
+    schema: &'a Value,
+    text: String,
+}
+
+impl Describer<'_> {
+    fn error(&mut self, error: &ValidationError<'_, '_>, parent: &Place, indent: usize) {
+        let tokens: Vec<String> = instance_tokens(error);
+        let mut place = Place {
+            schema: error.schema_url.to_owned(),
+            keyword: "",
+            offsets: parent.offsets.clone(),
+        };
+        let steps = steps_below(&parent.schema, error.schema_url, parent.keyword);
+        let descents = steps.iter().filter(|step| step.descends()).count();
+        let mut depth = tokens.len().saturating_sub(descents);
+        let mut below = indent;
+        for step in steps {
+            match step {
+                Step::Alternatives(reason) => {
+                    let at = corrected(&tokens[..depth.min(tokens.len())], &place.offsets);
+                    self.line(below, &at, reason);
+                    below += 1;
+                }
+                Step::Other => {}
+                Step::Down(pointer) => {
+                    let skipped = pointer.map_or(0, |at| self.prefix_items(&at));
+                    if skipped > 0 {
+                        place.offsets.push((depth, skipped));
+                    }
+                    depth += 1;
+                }
+            }
+        }
+        let is_skipped =
+            error.causes.len() == 1 && matches!(error.kind, ErrorKind::Reference { .. });
+        if !is_skipped {
+            let reason = reason(&error.kind);
+            if matches!(error.kind, ErrorKind::Schema { .. }) {
+                self.text.push_str(&reason);
+            } else {
+                self.line(below, &corrected(&tokens, &place.offsets), &reason);
+            }
+            below += 1;
+        }
+        match &error.kind {
+            ErrorKind::Reference { url, .. } => place.schema = (*url).to_owned(),
+            ErrorKind::AllOf => place.keyword = "allOf",
+            ErrorKind::AnyOf => place.keyword = "anyOf",
+            ErrorKind::OneOf(_) => place.keyword = "oneOf",
+            _ => {}
+        }
+        for cause in &error.causes {
+            self.error(cause, &place, below);
+        }
+    }
+
+    fn line(&mut self, indent: usize, at: &str, reason: &str) {
         if indent > 0 {
-            text.push('\n');
-            text.push_str(&"  ".repeat(indent - 1));
-            text.push_str("- ");
+            self.text.push('\n');
+            self.text.push_str(&"  ".repeat(indent - 1));
+            self.text.push_str("- ");
         }
-        below += 1;
-        let reason = reason(&error.kind);
-        if matches!(error.kind, ErrorKind::Schema { .. }) {
-            text.push_str(&reason);
-        } else {
-            let _ = write!(
-                text,
-                "at {}: {reason}",
-                quoted(&error.instance_location.to_string())
-            );
+        let _ = write!(self.text, "at {}: {reason}", quoted(at));
+    }
+
+    /// How many items come before those of `items` or `additionalItems` of a schema.
+    fn prefix_items(&self, pointer: &str) -> usize {
+        let Some(schema) = self.schema.pointer(pointer) else {
+            return 0;
+        };
+        let list = |key: &str| schema.get(key).and_then(Value::as_array).map_or(0, Vec::len);
+        list("prefixItems").max(list("items"))
+    }
+}
+
+/// One part of the way from a schema to one within it.
+enum Step {
+    /// Into an alternative of `allOf`, `anyOf` or `oneOf`, with the text of its failure.
+    Alternatives(&'static str),
+    /// Into a property or item; with the pointer to the schema where items are counted anew.
+    Down(Option<String>),
+    Other,
+}
+
+impl Step {
+    fn descends(&self) -> bool {
+        matches!(self, Self::Down(_))
+    }
+}
+
+/// The steps from one schema to another within it. `keyword` is already told.
+fn steps_below(from: &str, to: &str, keyword: &str) -> Vec<Step> {
+    let Some(rest) = to.strip_prefix(from).filter(|_| !from.is_empty()) else {
+        return Vec::new();
+    };
+    let start = to
+        .find('#')
+        .filter(|_| to.starts_with(URL))
+        .map(|hash| &to[hash + 1..]);
+    let mut pointer = start.map(|pointer| pointer[..pointer.len() - rest.len()].to_owned());
+    let tokens: Vec<&str> = rest.split('/').filter(|token| !token.is_empty()).collect();
+    let is_index = |token: Option<&&str>| {
+        token.is_some_and(|token| token.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let mut steps = Vec::new();
+    let mut at = 0;
+    while let Some(&token) = tokens.get(at) {
+        let next = tokens.get(at + 1);
+        let (step, length) = match token {
+            "allOf" if is_index(next) => (Step::Alternatives("'allOf' failed"), 2),
+            "anyOf" if is_index(next) => (Step::Alternatives("'anyOf' failed"), 2),
+            "oneOf" if is_index(next) => (Step::Alternatives("'oneOf' failed, none matched"), 2),
+            "properties" | "patternProperties" => (Step::Down(None), 2),
+            "prefixItems" => (Step::Down(None), 2),
+            "items" if is_index(next) => (Step::Down(None), 2),
+            "items" | "additionalItems" => (Step::Down(pointer.clone()), 1),
+            "additionalProperties" | "unevaluatedProperties" | "unevaluatedItems" | "contains" => {
+                (Step::Down(None), 1)
+            }
+            "dependentSchemas" | "dependencies" | "$defs" | "definitions" => (Step::Other, 2),
+            _ => (Step::Other, 1),
+        };
+        let is_told = at == 0 && token == keyword;
+        if !is_told {
+            steps.push(step);
+        }
+        let end = (at + length).min(tokens.len());
+        if let Some(pointer) = &mut pointer {
+            for token in &tokens[at..end] {
+                pointer.push('/');
+                pointer.push_str(&percent_decoded(token));
+            }
+        }
+        at = end;
+    }
+    steps
+}
+
+fn percent_decoded(token: &str) -> String {
+    let mut bytes = Vec::with_capacity(token.len());
+    let mut rest = token.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = (byte == b'%')
+            .then(|| after.get(..2))
+            .flatten()
+            .and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
+        match code {
+            Some(code) => {
+                bytes.push(code);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = after;
+            }
         }
     }
-    for cause in &error.causes {
-        describe_at(cause, below, text);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn instance_tokens(error: &ValidationError<'_, '_>) -> Vec<String> {
+    let location = error.instance_location.to_string();
+    location.split('/').skip(1).map(str::to_owned).collect()
+}
+
+/// The instance location with the offsets applied.
+fn corrected(tokens: &[String], offsets: &[(usize, usize)]) -> String {
+    let mut location = String::new();
+    for (depth, token) in tokens.iter().enumerate() {
+        let offset: usize = offsets
+            .iter()
+            .filter(|(at, _)| *at == depth)
+            .map(|(_, offset)| offset)
+            .sum();
+        location.push('/');
+        match token.parse::<usize>() {
+            Ok(index) if offset > 0 => location.push_str(&(index + offset).to_string()),
+            _ => location.push_str(token),
+        }
     }
+    location
 }
 
 fn reason(kind: &ErrorKind<'_, '_>) -> String {
@@ -349,6 +525,17 @@ mod tests {
                 json!({"a": 2})
             ),
             "- at '/a': 'oneOf' failed, none matched\n  - at '/a': value must be 1\n  - at '/a': value must be 'x'\n"
+        );
+        assert_eq!(
+            check(json!({"properties": {"a": {"allOf": [{"type": "string"}]}}}), json!({"a": 2})),
+            "- at '/a': 'allOf' failed\n  - at '/a': got number, want string\n"
+        );
+        assert_eq!(
+            check(
+                json!({"properties": {"a": {"prefixItems": [true], "items": {"$ref": "#/$defs/s"}}}, "$defs": {"s": {"type": "string"}}}),
+                json!({"a": [1, 2]})
+            ),
+            "- at '/a/1': got number, want string\n"
         );
         assert!(validate(b"{\"type\": ", &json!({})).unwrap_err() == "unexpected EOF");
     }

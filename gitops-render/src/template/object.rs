@@ -80,10 +80,20 @@ pub trait Object: fmt::Debug {
         true
     }
 
-    /// What encodes to JSON (and so YAML) in its place: the result of `MarshalJSON`, or a map with
-    /// the names of the struct's tags. None: the underlying value, else the fields by name.
+    /// What encodes to JSON in its place, as the result of a `MarshalJSON` or `MarshalText`.
     fn to_json(&self) -> Option<Value> {
         None
+    }
+
+    /// The fields under the names that their JSON tags give, in the struct's order and without
+    /// those that are empty and tagged `omitempty`.
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
+        self.fields()
+    }
+
+    /// What encodes to YAML in its place without the detour over JSON (`toYamlPretty`).
+    fn to_yaml(&self) -> Option<Value> {
+        self.to_json()
     }
 }
 

@@ -9,8 +9,10 @@
 
 mod aggregate;
 mod builtin;
+mod custom;
 mod kstatus;
 mod pods;
+mod rules;
 mod typed;
 mod workloads;
 
@@ -22,6 +24,7 @@ use gitops_core::{
 };
 pub use kstatus::{Kstatus, KstatusCondition, KstatusResult, KstatusStatus};
 
+use self::rules::Said;
 use crate::hooks;
 
 /// Health as Argo CD sees it.
@@ -39,6 +42,14 @@ impl HealthCheck for ArgoHealth {
                 HealthStatus::Progressing,
                 "Pending deletion",
             )));
+        }
+        if let Some(said) = rules::builtin().assess(object)
+            && let Said::Verdict(verdict) = said?
+        {
+            return Ok(verdict);
+        }
+        if let Some(verdict) = custom::assess(object) {
+            return verdict;
         }
         builtin::assess(object).transpose()
     }

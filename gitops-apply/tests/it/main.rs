@@ -2,6 +2,7 @@
 
 mod corpus;
 mod corpus_embedded;
+mod corpus_health;
 mod corpus_hooks;
 mod corpus_kstatus;
 mod corpus_simulate;

@@ -50,7 +50,7 @@ fn definition(view: View<'_>) -> Judged {
     if is_established {
         healthy("CRD is healthy")
     } else {
-        progressing("CRD is not established")
+        degraded("CRD is not established")
     }
 }
 

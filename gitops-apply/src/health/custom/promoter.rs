@@ -337,7 +337,7 @@ fn transfer_policy(view: View<'_>) -> Judged {
         return progressing("The proposed commit DRY SHA is missing or empty.");
     };
     if now != next {
-        return healthy(format!(
+        return progressing(format!(
             "Promotion in progress from '{}' to '{}': {}",
             short(now),
             short(next),
@@ -401,7 +401,7 @@ fn strategy(view: View<'_>) -> Judged {
             return Err(view.fail("an environment has no proposed dry commit"));
         }
         if dry(active) != dry(proposed) {
-            return healthy(format!(
+            return progressing(format!(
                 "Promotion in progress for environment '{}' from '{}' to '{}': {}Hydrator has processed dry commit '{}'. ",
                 environment["branch"].as_str().unwrap_or_default(),
                 short(sha(active).unwrap_or_default()),

@@ -109,11 +109,6 @@ fn scaled(view: View<'_>, is_object: bool, waiting: &str) -> Judged {
 
 fn machine(view: View<'_>) -> Judged {
     use gitops_core::health::{Health, HealthStatus};
-    let stopped = view.at("/spec/running") == Some(&Value::Bool(false))
-        || view.is("/spec/runStrategy", "Halted");
-    if stopped && !view.truth("/status/created") {
-        return healthy("Stopped as declared");
-    }
     let mut status = HealthStatus::Progressing;
     let mut message = "No status available";
     for condition in view.conditions()? {

@@ -162,15 +162,19 @@ impl Prepared for PreparedApplication {
             .namespace
             .clone()
             .unwrap_or_else(|| input.namespace.clone());
-        let mut options = RenderOptions::default();
-        options.capabilities = Some(self.capabilities(input).map_err(failed)?);
-        options.skip_schema_validation = helm.skip_schema_validation;
-        options.randomness = input.randomness.clone();
-        options.now = input.now;
-        options.limits = self.limits;
-        if input.lookups {
-            options.lookups = Lookups::Answered(Arc::new(input.answers.clone()));
-        }
+        let options = RenderOptions {
+            capabilities: Some(self.capabilities(input).map_err(failed)?),
+            skip_schema_validation: helm.skip_schema_validation,
+            randomness: input.randomness.clone(),
+            now: input.now,
+            limits: self.limits,
+            lookups: if input.lookups {
+                Lookups::Answered(Arc::new(input.answers.clone()))
+            } else {
+                Lookups::Nothing
+            },
+            ..RenderOptions::default()
+        };
         let output = self
             .chart
             .render(&release, &values, &options)

@@ -66,8 +66,10 @@ impl ChartRepositories {
         {
             return Ok(completed.clone());
         }
-        let mut options = LoadOptions::default();
-        options.shown_path = path.to_owned();
+        let options = LoadOptions {
+            shown_path: path.to_owned(),
+            ..LoadOptions::default()
+        };
         let Ok(chart) = Chart::load_with(&*directory, &Profile::default(), &options) else {
             return Ok(None);
         };

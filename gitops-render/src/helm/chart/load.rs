@@ -47,10 +47,11 @@ impl Default for LoadOptions {
 
 impl LoadOptions {
     fn archive_limits(&self, profile: &Profile) -> ArchiveLimits {
-        let mut limits = ArchiveLimits::default();
-        limits.total_bytes = self.total_bytes;
-        limits.file_bytes = profile.chart_file_bytes;
-        limits
+        ArchiveLimits {
+            total_bytes: self.total_bytes,
+            file_bytes: profile.chart_file_bytes,
+            ..ArchiveLimits::default()
+        }
     }
 }
 

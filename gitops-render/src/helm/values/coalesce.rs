@@ -180,7 +180,7 @@ impl<V: ChartView> Coalescer<'_, V> {
         }
         for (key, value) in below.snapshot() {
             let present = over.get(&key);
-            let was_given = || given.iter().any(|known| *known == key);
+            let was_given = || given.contains(&key);
             match present {
                 Some(Value::Nil) if !merge && (self.nulls < NullRules::Kept || was_given()) => {
                     over.remove(&key);

@@ -43,7 +43,7 @@ pub(crate) fn resolve_as(text: &str, timestamps: bool) -> Resolved {
             special_float(text).unwrap_or_else(|| resolve_number(text, timestamps))
         }
         b'.' => special_float(text)
-            .or_else(|| is_go_float(text).then(|| parse_finite(text)).flatten())
+            .or_else(|| parse_fraction(text))
             .unwrap_or(Resolved::Text),
         b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => {
             resolve_word(text)
@@ -179,6 +179,21 @@ fn is_go_float(text: &str) -> bool {
         at += exponent;
     }
     at == bytes.len()
+}
+
+/// A float that begins with a point. Underscores may stand between digits.
+fn parse_fraction(text: &str) -> Option<Resolved> {
+    if !text.contains('_') {
+        return is_go_float(text).then(|| parse_finite(text)).flatten();
+    }
+    let between_digits = text.split('_').is_sorted_by(|before, after| {
+        before.ends_with(|c: char| c.is_ascii_digit())
+            && after.starts_with(|c: char| c.is_ascii_digit())
+    });
+    let plain = text.replace('_', "");
+    (between_digits && is_go_float(&plain))
+        .then(|| parse_finite(&plain))
+        .flatten()
 }
 
 fn parse_finite(text: &str) -> Option<Resolved> {

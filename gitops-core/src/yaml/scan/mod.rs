@@ -281,8 +281,8 @@ impl<'a> Scanner<'a> {
             end: mark,
         };
         match number {
-            Some(number) => self.tokens.insert(number - self.tokens_parsed, token),
-            None => self.tokens.push_back(token),
+            Some(number) => self.insert(number, token),
+            None => self.push(token),
         }
         Ok(())
     }
@@ -366,7 +366,14 @@ impl<'a> Scanner<'a> {
         self.remove_simple_key()?;
         if self.flow_level > 0 {
             self.flow_level -= 1;
-            self.simple_keys.pop();
+            let inner = self.simple_keys.pop().expect("one for each level");
+            let level = self.simple_keys.len() - 1;
+            let outer = self.simple_keys[level];
+            // go-yaml no longer holds back an empty collection, though it may still be a key.
+            if outer.token_number == inner.token_number && self.possible_keys.back() == Some(&level)
+            {
+                self.possible_keys.pop_back();
+            }
         }
         self.simple_key_allowed = false;
         self.push_indicator(kind, 1);
@@ -424,8 +431,8 @@ impl<'a> Scanner<'a> {
         let level = self.simple_keys.len() - 1;
         if self.simple_key_is_valid(level)? {
             let key = self.simple_keys[level];
-            self.tokens.insert(
-                key.token_number - self.tokens_parsed,
+            self.insert(
+                key.token_number,
                 Token {
                     kind: TokenKind::Key,
                     start: key.mark,
@@ -513,6 +520,14 @@ impl<'a> Scanner<'a> {
             if self.flow_level == 0 {
                 self.simple_key_allowed = true;
             }
+        }
+    }
+
+    /// Puts a token before the token of a number, or to the end if that one is taken already.
+    fn insert(&mut self, number: usize, token: Token<'a>) {
+        match number.checked_sub(self.tokens_parsed) {
+            Some(at) if at <= self.tokens.len() => self.tokens.insert(at, token),
+            _ => self.push(token),
         }
     }
 

@@ -79,9 +79,8 @@ mod tests {
 
     #[test]
     fn nested_lists_keep_their_order() {
-        let named = |name: &str| {
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}})
-        };
+        let named =
+            |name: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}});
         let list = object(json!({"apiVersion": "v1", "kind": "List", "items": [
             named("a"),
             {"apiVersion": "v1", "kind": "List", "items": [named("b"), named("c")]},

@@ -95,7 +95,10 @@ mod tests {
         assert!(!equal(ValueKind::Quantity, json!("x"), json!("1")));
         assert!(!equal(ValueKind::IntOrString, json!("80"), json!(80)));
         assert!(equal(ValueKind::IntOrString, json!(80.0), json!(80)));
-        let times = (json!("2026-01-01T10:00:00+02:00"), json!("2026-01-01T08:00:00Z"));
+        let times = (
+            json!("2026-01-01T10:00:00+02:00"),
+            json!("2026-01-01T08:00:00Z"),
+        );
         assert!(equal(ValueKind::Time, times.0, times.1));
         assert!(equal(ValueKind::Json, json!([1.0]), json!([1])));
         assert!(!equal(ValueKind::Json, json!({"a": null}), json!({})));

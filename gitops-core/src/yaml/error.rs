@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::scan::Mark;
 use crate::error::{Classified, ErrorClass};
 
 /// Text is not valid YAML, has no JSON form, or exceeds a limit.
@@ -83,32 +84,34 @@ impl YamlError {
         format!("error converting YAML to JSON: {}", self.message)
     }
 
-    pub(crate) fn value(line: usize, column: usize, message: impl fmt::Display) -> Self {
-        Self {
-            line,
-            column,
-            message: format!("yaml: {message}"),
-            kind: YamlErrorKind::Value,
-        }
+    /// Whether a limit was exceeded.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        matches!(self.kind, YamlErrorKind::Limit { .. })
     }
 
-    pub(crate) fn not_json(line: usize, column: usize, message: impl Into<String>) -> Self {
-        Self {
-            line,
-            column,
-            message: message.into(),
-            kind: YamlErrorKind::NotJson,
-        }
+    pub(crate) fn value(at: Mark, message: impl fmt::Display) -> Self {
+        Self::at(at, format!("yaml: {message}"), YamlErrorKind::Value)
     }
 
-    pub(crate) fn limit(line: usize, column: usize, limit: Limit, allowed: usize) -> Self {
+    pub(crate) fn not_json(at: Mark, message: String) -> Self {
+        Self::at(at, message, YamlErrorKind::NotJson)
+    }
+
+    pub(crate) fn limit(at: Mark, limit: Limit, allowed: usize) -> Self {
+        let line = at.line + 1;
+        let message = format!(
+            "yaml: line {line}: more than {allowed} {limit}; raise the limit if the text is trusted"
+        );
+        Self::at(at, message, YamlErrorKind::Limit { limit, allowed })
+    }
+
+    fn at(at: Mark, message: String, kind: YamlErrorKind) -> Self {
         Self {
-            line,
-            column,
-            message: format!(
-                "yaml: line {line}: more than {allowed} {limit}; raise the limit if the text is trusted"
-            ),
-            kind: YamlErrorKind::Limit { limit, allowed },
+            line: at.line as usize + 1,
+            column: at.column as usize + 1,
+            message,
+            kind,
         }
     }
 }

@@ -32,8 +32,7 @@ pub(crate) enum EventKind<'a> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Properties<'a> {
     pub(crate) anchor: Option<&'a str>,
-    /// Empty for none.
-    pub(crate) tag: String,
+    pub(crate) tag: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +123,7 @@ impl<'a> Parser<'a> {
                 });
             }
             TokenKind::VersionDirective { .. }
-            | TokenKind::TagDirective { .. }
+            | TokenKind::TagDirective(_)
             | TokenKind::DocumentStart => {}
             _ if implicit => {
                 self.process_directives()?;
@@ -158,7 +157,7 @@ impl<'a> Parser<'a> {
         if matches!(
             token.kind,
             TokenKind::VersionDirective { .. }
-                | TokenKind::TagDirective { .. }
+                | TokenKind::TagDirective(_)
                 | TokenKind::DocumentStart
                 | TokenKind::DocumentEnd
                 | TokenKind::StreamEnd
@@ -195,13 +194,13 @@ impl<'a> Parser<'a> {
             });
         }
         let mut anchor = None;
-        let mut tag: Option<(String, String, Mark)> = None;
-        if matches!(first.kind, TokenKind::Anchor(_) | TokenKind::Tag { .. }) {
+        let mut tag: Option<((String, String), Mark)> = None;
+        if matches!(first.kind, TokenKind::Anchor(_) | TokenKind::Tag(_)) {
             for _ in 0..2 {
                 let token = self.scanner.peek()?;
                 let wanted = match token.kind {
                     TokenKind::Anchor(_) => anchor.is_none(),
-                    TokenKind::Tag { .. } => tag.is_none(),
+                    TokenKind::Tag(_) => tag.is_none(),
                     _ => false,
                 };
                 if !wanted {
@@ -210,27 +209,28 @@ impl<'a> Parser<'a> {
                 let token = self.scanner.next()?;
                 match token.kind {
                     TokenKind::Anchor(name) => anchor = Some(name),
-                    TokenKind::Tag { handle, suffix } => {
-                        tag = Some((handle, suffix, token.start));
-                    }
+                    TokenKind::Tag(parts) => tag = Some((*parts, token.start)),
                     _ => {}
                 }
             }
             self.scanner.peek()?;
         }
         let tag = match tag {
-            None => String::new(),
-            Some((handle, suffix, _)) if handle.is_empty() => suffix,
-            Some((handle, suffix, at)) => {
+            None => None,
+            Some(((handle, suffix), _)) if handle.is_empty() => Some(suffix),
+            Some(((handle, suffix), at)) => {
                 let found = self.tag_directives.iter().find(|(name, _)| *name == handle);
                 match found {
                     Some((_, prefix)) if !(prefix.is_empty() && suffix.is_empty()) => {
-                        format!("{prefix}{suffix}")
+                        Some(format!("{prefix}{suffix}"))
                     }
                     _ => return Err(error("found undefined tag handle", at, Some(start))),
                 }
             }
         };
+        let tag = tag
+            .filter(|tag| !tag.is_empty())
+            .map(String::into_boxed_str);
         let properties = Properties { anchor, tag };
         let token = self.scanner.peek()?;
         let (kind, state) = match &token.kind {
@@ -243,7 +243,10 @@ impl<'a> Parser<'a> {
                 let TokenKind::Scalar { value, plain } = self.scanner.next()?.kind else {
                     unreachable!("peeked above");
                 };
-                let implicit = (properties.tag.is_empty() && plain) || properties.tag == "!";
+                let implicit = match properties.tag.as_deref() {
+                    None => plain,
+                    Some(tag) => tag == "!",
+                };
                 return Ok(Event {
                     kind: EventKind::Scalar {
                         value,
@@ -269,12 +272,12 @@ impl<'a> Parser<'a> {
                 EventKind::MappingStart(properties),
                 State::BlockMappingKey { first: true },
             ),
-            _ if properties.anchor.is_some() || !properties.tag.is_empty() => {
+            _ if properties.anchor.is_some() || properties.tag.is_some() => {
                 self.pop_state();
                 return Ok(Event {
                     kind: EventKind::Scalar {
                         value: Cow::Borrowed(""),
-                        implicit: properties.tag.is_empty(),
+                        implicit: properties.tag.is_none(),
                         properties,
                     },
                     start,
@@ -533,7 +536,8 @@ impl<'a> Parser<'a> {
                     }
                     version_seen = true;
                 }
-                TokenKind::TagDirective { handle, prefix } => {
+                TokenKind::TagDirective(parts) => {
+                    let (handle, prefix) = &**parts;
                     if self.tag_directives.iter().any(|(known, _)| known == handle) {
                         return Err(error("found duplicate %TAG directive", at, None));
                     }

@@ -8,13 +8,16 @@
 //! Writing gives the bytes go-yaml v2 would write: [`to_string`] for JSON values, [`Emitter`] for
 //! other types.
 
+mod compose;
 mod decode;
 mod emit;
 mod error;
 mod event;
 pub(crate) mod go_number;
+mod mapping;
 mod options;
 mod resolve;
+mod scalar;
 mod scan;
 mod stream;
 mod tree;
@@ -27,8 +30,9 @@ pub use stream::{Chunks, Documents, chunks, documents, documents_with};
 use serde_json::Value;
 
 use self::{
+    compose::NoValue,
     event::Parser,
-    scan::{Input, Scanner},
+    scan::{Input, Mark, Scanner},
 };
 
 /// Reads the first document of `text`. Empty text is `null`; of equal keys the last wins.
@@ -92,8 +96,11 @@ pub fn to_string_pretty(value: &Value) -> String {
 }
 
 fn check_bytes(bytes: usize, options: &Options) -> Result<(), YamlError> {
-    if bytes > options.max_bytes {
-        return Err(YamlError::limit(1, 1, Limit::Bytes, options.max_bytes));
+    /// Places are counted in 32 bits.
+    const MOST: usize = u32::MAX as usize;
+    let allowed = options.max_bytes.min(MOST);
+    if bytes > allowed {
+        return Err(YamlError::limit(Mark::default(), Limit::Bytes, allowed));
     }
     Ok(())
 }
@@ -102,10 +109,14 @@ fn check_bytes(bytes: usize, options: &Options) -> Result<(), YamlError> {
 const SCANNER_DEPTH: usize = 10_000;
 
 fn read_first(input: &Input<'_>, options: &Options) -> Result<Value, YamlError> {
-    let scanner = Scanner::new(&input.text, input.problem, SCANNER_DEPTH);
-    let mut parser = Parser::new(scanner);
-    match tree::next_document(&mut parser, options)? {
-        Some(tree) => decode::decode(&tree, options),
-        None => Ok(Value::Null),
+    let parser = || Parser::new(Scanner::new(&input.text, input.problem, SCANNER_DEPTH));
+    match compose::next_document(&mut parser(), options) {
+        Ok(value) => Ok(value),
+        Err(NoValue::End) => Ok(Value::Null),
+        Err(NoValue::Error(error)) => Err(error),
+        Err(NoValue::NeedsTree) => match tree::next_document(&mut parser(), options)? {
+            Some(tree) => decode::decode(&tree, options),
+            None => Ok(Value::Null),
+        },
     }
 }

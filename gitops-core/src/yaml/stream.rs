@@ -8,6 +8,7 @@ use super::{
     error::{Limit, YamlError, YamlErrorKind},
     from_str_with,
     options::Options,
+    scan::Mark,
 };
 
 /// The documents of a stream as raw text, split as k8s.io/apimachinery's `YAMLReader` does: at lines
@@ -131,6 +132,7 @@ pub fn documents_with(text: &str, options: Options) -> Documents<'_> {
         options,
         count: 0,
         line: 0,
+        document_line: 0,
     }
 }
 
@@ -142,6 +144,8 @@ pub struct Documents<'a> {
     count: usize,
     /// Lines before the part of the stream that is read now.
     line: usize,
+    /// Lines before the document that was read last.
+    document_line: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -159,12 +163,13 @@ impl Iterator for Documents<'_> {
         let read = self.read()?;
         self.count += 1;
         let read = match read {
-            Ok(_) if self.count > self.options.max_documents => Err(YamlError::limit(
-                self.line + 1,
-                1,
-                Limit::Documents,
-                self.options.max_documents,
-            )),
+            Ok(_) if self.count > self.options.max_documents => {
+                let allowed = self.options.max_documents;
+                Err(YamlError {
+                    line: self.document_line + 1,
+                    ..YamlError::limit(Mark::default(), Limit::Documents, allowed)
+                })
+            }
             read => read,
         };
         if read.is_err() {
@@ -180,11 +185,16 @@ impl Documents<'_> {
             State::Done => None,
             State::TooLong => {
                 let allowed = self.options.max_bytes;
-                Some(Err(YamlError::limit(1, 1, Limit::Bytes, allowed)))
+                Some(Err(YamlError::limit(
+                    Mark::default(),
+                    Limit::Bytes,
+                    allowed,
+                )))
             }
             State::Json { rest, count } => {
                 let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
                 let read = stream.next()?;
+                self.document_line = self.line;
                 let error = match read {
                     Ok(value) => {
                         let used = stream.byte_offset();
@@ -212,6 +222,7 @@ impl Documents<'_> {
             State::Yaml(chunks) => {
                 let chunk = chunks.next()?;
                 let lines_before = self.line + chunks.lines_before();
+                self.document_line = lines_before;
                 Some(match chunk {
                     Ok(chunk) => from_str_with(&chunk, &self.options).map_err(|mut error| {
                         if error.line > 0 {

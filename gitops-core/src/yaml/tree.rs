@@ -6,7 +6,7 @@ use super::{
     error::{Limit, YamlError, YamlErrorKind},
     event::{EventKind, Parser, Properties},
     options::Options,
-    scan::{Origin, ScanError},
+    scan::{Mark, Origin, ScanError},
 };
 
 pub(crate) type NodeId = usize;
@@ -14,11 +14,8 @@ pub(crate) type NodeId = usize;
 #[derive(Debug)]
 pub(crate) struct Node<'a> {
     pub(crate) kind: NodeKind<'a>,
-    /// From 0.
-    pub(crate) line: usize,
-    /// From 0.
-    pub(crate) column: usize,
-    pub(crate) tag: String,
+    pub(crate) at: Mark,
+    pub(crate) tag: Option<Box<str>>,
     /// The next node of the same parent.
     pub(crate) next: Option<NodeId>,
 }
@@ -95,14 +92,10 @@ impl<'a> Builder<'a, '_> {
     fn build(mut self, parser: &mut Parser<'a>) -> Result<Tree<'a>, YamlError> {
         loop {
             let event = parser.next().map_err(scan_error)?;
-            let (line, column) = (event.start.line, event.start.column);
+            let at = event.start;
             if self.tree.nodes.len() >= self.options.max_nodes {
-                return Err(YamlError::limit(
-                    line + 1,
-                    column + 1,
-                    Limit::Nodes,
-                    self.options.max_nodes,
-                ));
+                let allowed = self.options.max_nodes;
+                return Err(YamlError::limit(at, Limit::Nodes, allowed));
             }
             let mut opens = false;
             let (kind, properties) = match event.kind {
@@ -111,14 +104,13 @@ impl<'a> Builder<'a, '_> {
                     implicit,
                     properties,
                 } => {
-                    self.check_length(value.len(), line, column)?;
+                    self.check_length(value.len(), at)?;
                     (NodeKind::Scalar { value, implicit }, properties)
                 }
                 EventKind::Alias(name) => {
                     let Some(&target) = self.anchors.get(name) else {
                         return Err(YamlError::value(
-                            line + 1,
-                            column + 1,
+                            at,
                             format_args!("unknown anchor '{name}' referenced"),
                         ));
                     };
@@ -152,8 +144,7 @@ impl<'a> Builder<'a, '_> {
             };
             let id = self.push(Node {
                 kind,
-                line,
-                column,
+                at,
                 tag: properties.tag,
                 next: None,
             });
@@ -162,12 +153,8 @@ impl<'a> Builder<'a, '_> {
             }
             if opens {
                 if self.open.len() >= self.options.max_depth {
-                    return Err(YamlError::limit(
-                        line + 1,
-                        column + 1,
-                        Limit::Depth,
-                        self.options.max_depth,
-                    ));
+                    let allowed = self.options.max_depth;
+                    return Err(YamlError::limit(at, Limit::Depth, allowed));
                 }
                 self.open.push(Open {
                     id,
@@ -199,7 +186,7 @@ impl<'a> Builder<'a, '_> {
         id
     }
 
-    fn check_length(&self, length: usize, line: usize, column: usize) -> Result<(), YamlError> {
+    fn check_length(&self, length: usize, at: Mark) -> Result<(), YamlError> {
         let in_mapping = self.open.last().is_some_and(|open| {
             open.len % 2 == 0 && matches!(self.tree.nodes[open.id].kind, NodeKind::Mapping { .. })
         });
@@ -209,7 +196,7 @@ impl<'a> Builder<'a, '_> {
             (Limit::ScalarLength, self.options.max_scalar_length)
         };
         if length > allowed {
-            return Err(YamlError::limit(line + 1, column + 1, limit, allowed));
+            return Err(YamlError::limit(at, limit, allowed));
         }
         Ok(())
     }
@@ -229,7 +216,7 @@ pub(crate) fn scan_error(error: ScanError) -> YamlError {
     };
     let (line, column) = match error.origin {
         Origin::Reader => (0, 0),
-        _ => (error.at.line + 1, error.at.column + 1),
+        _ => (error.at.line as usize + 1, error.at.column as usize + 1),
     };
     YamlError {
         line,

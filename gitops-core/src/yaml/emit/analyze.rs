@@ -15,15 +15,28 @@ pub(super) enum Style {
 pub(super) struct Analysis {
     /// Whether there is a line break in the text.
     pub(super) multiline: bool,
+    /// Whether bytes are characters and line breaks `\n`.
+    pub(super) simple: bool,
     plain_allowed: bool,
     single_quoted_allowed: bool,
     block_allowed: bool,
 }
 
+impl Analysis {
+    /// What holds for a number, `null` and the like.
+    pub(super) const WORD: Self = Self {
+        multiline: false,
+        simple: true,
+        plain_allowed: true,
+        single_quoted_allowed: true,
+        block_allowed: true,
+    };
+}
+
 /// The style go-yaml writes a string in, and what speaks for it.
 pub(super) fn style_of(text: &str, simple_key: bool, dialect: Dialect) -> (Style, Analysis) {
     let analysis = analyze(text, dialect);
-    let mut style = if text.contains('\n') {
+    let mut style = if analysis.multiline && text.contains('\n') {
         Style::Literal
     } else if resolves_to_text(text, dialect) {
         Style::Plain
@@ -126,18 +139,36 @@ pub(super) fn width(first: u8) -> usize {
     }
 }
 
+/// Bytes that say nothing about style, wherever they are but in front.
+const ORDINARY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0x21;
+    while byte < 0x7F {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[b':' as usize] = false;
+    table[b'#' as usize] = false;
+    table
+};
+
 fn analyze(text: &str, dialect: Dialect) -> Analysis {
     let bytes = text.as_bytes();
-    if bytes.is_empty() {
+    let Some(&front) = bytes.first() else {
         return Analysis {
             multiline: false,
+            simple: true,
             plain_allowed: true,
             single_quoted_allowed: true,
             block_allowed: false,
         };
-    }
-    let mut indicators = bytes.starts_with(b"---") || bytes.starts_with(b"...");
+    };
+    let mut indicators = bytes.starts_with(b"---")
+        || bytes.starts_with(b"...")
+        || b"#,[]{}&*!|>'\"%@`".contains(&front)
+        || (matches!(front, b'?' | b'-') && matches!(bytes.get(1), None | Some(b' ' | b'\t')));
     let mut multiline = false;
+    let mut simple = true;
     let mut special = false;
     // v2 escapes tabs, v3 only keeps them out of plain and single-quoted scalars.
     let mut tab = false;
@@ -148,28 +179,34 @@ fn analyze(text: &str, dialect: Dialect) -> Analysis {
     let mut previous_break = false;
     let mut at = 0;
     while at < bytes.len() {
+        let ordinary = bytes[at..]
+            .iter()
+            .take_while(|byte| ORDINARY[usize::from(**byte)])
+            .count();
+        if ordinary > 0 {
+            at += ordinary;
+            previous_space = false;
+            previous_break = false;
+            preceded_by_whitespace = false;
+            if at == bytes.len() {
+                break;
+            }
+        }
         let first = bytes[at];
         let next = at + width(first);
-        let followed_by_whitespace = matches!(bytes.get(next), None | Some(b' ' | b'\t'));
-        indicators |= match first {
-            b'#' | b',' | b'[' | b']' | b'{' | b'}' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\''
-            | b'"' | b'%' | b'@' | b'`'
-                if at == 0 =>
-            {
-                true
-            }
-            b'?' | b'-' => at == 0 && followed_by_whitespace,
-            b':' => followed_by_whitespace,
-            b'#' => preceded_by_whitespace,
-            _ => false,
-        };
-        if first == b'\t' && dialect == Dialect::V3 {
-            tab = true;
-        } else {
-            special |= !is_printable(&bytes[at..]);
-        }
         let is_space = first == b' ';
-        let is_break = break_width(&bytes[at..]) > 0;
+        let mut is_break = first == b'\n';
+        match first {
+            b' ' | b'\n' => {}
+            b':' => indicators |= matches!(bytes.get(next), None | Some(b' ' | b'\t')),
+            b'#' => indicators |= preceded_by_whitespace,
+            b'\t' if dialect == Dialect::V3 => tab = true,
+            _ => {
+                is_break = break_width(&bytes[at..]) > 0;
+                special |= !is_printable(&bytes[at..]);
+                simple = false;
+            }
+        }
         break_then_space |= is_space && previous_break;
         space_then_break |= is_break && previous_space;
         multiline |= is_break;
@@ -178,12 +215,13 @@ fn analyze(text: &str, dialect: Dialect) -> Analysis {
         preceded_by_whitespace = is_space || is_break || matches!(first, b'\t' | 0);
         at = next;
     }
-    let leading = bytes[0] == b' ' || break_width(bytes) > 0;
+    let leading = front == b' ' || break_width(bytes) > 0;
     let trailing_space = bytes.last() == Some(&b' ');
     let trailing = trailing_space || previous_break;
     let escapes = special || space_then_break;
     Analysis {
         multiline,
+        simple,
         plain_allowed: !(indicators
             || multiline
             || leading

@@ -8,7 +8,7 @@ pub use key_order::{key_order, sort_by_key_order};
 
 use serde_json::{Number, Value};
 
-use self::analyze::Style;
+use self::analyze::{Analysis, Style};
 use super::go_number;
 
 /// Whose layout is written.
@@ -187,12 +187,12 @@ impl Emitter {
             *complex_key = !simple;
         }
         if simple {
-            self.scalar(key, style, false);
+            self.scalar(key, style, analysis, false);
             self.indicator(":", false, false);
         } else {
             self.indicator("?", true, true);
-            let (style, _) = analyze::style_of(key, false, self.dialect);
-            self.scalar(key, style, true);
+            let (style, analysis) = analyze::style_of(key, false, self.dialect);
+            self.scalar(key, style, analysis, true);
         }
     }
 
@@ -252,8 +252,8 @@ impl Emitter {
     /// Writes a string, quoted or as a block where that is needed.
     pub fn string(&mut self, value: &str) {
         self.begin_node();
-        let (style, _) = analyze::style_of(value, false, self.dialect);
-        self.scalar(value, style, true);
+        let (style, analysis) = analyze::style_of(value, false, self.dialect);
+        self.scalar(value, style, analysis, true);
     }
 
     /// Writes a JSON value, keys sorted.
@@ -318,7 +318,7 @@ impl Emitter {
 
     fn plain(&mut self, text: &str) {
         self.begin_node();
-        self.scalar(text, Style::Plain, true);
+        self.scalar(text, Style::Plain, Analysis::WORD, true);
     }
 
     fn increase_indent(&mut self, flow: bool) {
@@ -335,8 +335,10 @@ impl Emitter {
             self.put_break();
         }
         while self.column < indent {
-            self.out.push(' ');
-            self.column += 1;
+            const BLANKS: &str = "                                ";
+            let blanks = (indent - self.column).min(BLANKS.len());
+            self.out.push_str(&BLANKS[..blanks]);
+            self.column += blanks;
         }
         self.whitespace = true;
         self.indention = true;

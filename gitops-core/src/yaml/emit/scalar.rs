@@ -2,56 +2,77 @@
 
 use super::{
     Emitter,
-    analyze::{Style, break_width, is_printable, width},
+    analyze::{Analysis, Style, break_width, is_printable, width},
 };
 
 impl Emitter {
     /// Writes a scalar where the value is due. `foldable` scalars may go over several lines.
-    pub(super) fn scalar(&mut self, text: &str, style: Style, foldable: bool) {
+    pub(super) fn scalar(&mut self, text: &str, style: Style, analysis: Analysis, foldable: bool) {
         let outer_indent = self.indent;
         self.increase_indent(true);
         match style {
-            Style::Plain => self.write_plain(text, foldable),
-            Style::SingleQuoted => self.write_single_quoted(text, foldable),
+            Style::Plain => self.write_plain(text, analysis, foldable),
+            Style::SingleQuoted => self.write_single_quoted(text, analysis, foldable),
             Style::DoubleQuoted => self.write_double_quoted(text, foldable),
-            Style::Literal => self.write_literal(text),
+            Style::Literal => self.write_literal(text, analysis),
         }
         self.indent = outer_indent;
     }
 
-    fn write_plain(&mut self, text: &str, foldable: bool) {
+    fn write_plain(&mut self, text: &str, analysis: Analysis, foldable: bool) {
         if !self.whitespace {
             self.out.push(' ');
             self.column += 1;
         }
-        if foldable && self.column + text.len() > self.dialect.best_width() {
-            self.write_folded(text, false);
+        if !foldable || self.fits(text) {
+            self.write_run(text, analysis.simple);
+        } else if analysis.simple {
+            self.write_words(text, false);
         } else {
-            self.write_run(text);
+            self.write_folded(text, false, foldable);
         }
         self.whitespace = false;
         self.indention = false;
     }
 
-    fn write_single_quoted(&mut self, text: &str, foldable: bool) {
+    fn write_single_quoted(&mut self, text: &str, analysis: Analysis, foldable: bool) {
         self.indicator("'", true, false);
-        if (foldable && self.column + text.len() > self.dialect.best_width())
-            || text.bytes().any(|byte| byte == b'\'' || byte >= 0x80)
-        {
-            self.write_folded_or_not(text, true, foldable);
+        if !analysis.simple || analysis.multiline || text.contains('\'') {
+            self.write_folded(text, true, foldable);
+        } else if !foldable || self.fits(text) {
+            self.write_run(text, true);
         } else {
-            self.write_run(text);
+            self.write_words(text, true);
         }
         self.indicator("'", false, false);
         self.whitespace = false;
         self.indention = false;
     }
 
-    fn write_folded(&mut self, text: &str, quoted: bool) {
-        self.write_folded_or_not(text, quoted, true);
+    fn fits(&self, text: &str) -> bool {
+        text.len() <= self.dialect.best_width().saturating_sub(self.column)
     }
 
-    fn write_folded_or_not(&mut self, text: &str, quoted: bool, foldable: bool) {
+    /// Writes text of simple characters without line breaks over several lines.
+    fn write_words(&mut self, text: &str, quoted: bool) {
+        let bytes = text.as_bytes();
+        let best_width = self.dialect.best_width();
+        let mut from = 0;
+        for at in memchr::memchr_iter(b' ', bytes) {
+            let inner = !quoted || (at > 0 && at < bytes.len() - 1);
+            let single = (at == 0 || bytes[at - 1] != b' ') && bytes.get(at + 1) != Some(&b' ');
+            if inner && single && self.column + (at - from) > best_width {
+                self.out.push_str(&text[from..at]);
+                self.column += at - from;
+                self.indention = false;
+                self.write_indent();
+                from = at + 1;
+            }
+        }
+        self.write_run(&text[from..], true);
+    }
+
+    fn write_folded(&mut self, text: &str, quoted: bool, foldable: bool) {
         let bytes = text.as_bytes();
         let mut spaces = false;
         let mut breaks = false;
@@ -189,7 +210,7 @@ impl Emitter {
         self.column += self.out.len() - before;
     }
 
-    fn write_literal(&mut self, text: &str) {
+    fn write_literal(&mut self, text: &str, analysis: Analysis) {
         self.indicator("|", true, false);
         let bytes = text.as_bytes();
         if bytes.first() == Some(&b' ') || break_width(bytes) > 0 {
@@ -221,18 +242,26 @@ impl Emitter {
                 breaks = false;
             }
             let from = at;
-            while at < bytes.len() && break_width(&bytes[at..]) == 0 {
-                at += 1;
+            if analysis.simple {
+                at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found);
+            } else {
+                while at < bytes.len() && break_width(&bytes[at..]) == 0 {
+                    at += 1;
+                }
             }
-            self.write_run(&text[from..at]);
+            self.write_run(&text[from..at], analysis.simple);
             self.indention = false;
         }
     }
 
     /// Writes text in which nothing needs a look.
-    fn write_run(&mut self, text: &str) {
+    fn write_run(&mut self, text: &str, simple: bool) {
         self.out.push_str(text);
-        self.column += text.chars().count();
+        self.column += if simple {
+            text.len()
+        } else {
+            text.chars().count()
+        };
     }
 
     fn write_break(&mut self, text: &str) {

@@ -40,7 +40,7 @@ impl<'a> Scanner<'a> {
             trailing_breaks.clear();
             leading_blank = blank;
             let from = self.pos;
-            self.skip_comment();
+            self.skip_line();
             text.push_str(&self.text[from..self.pos]);
             self.take_break(&mut leading_break);
             self.scan_block_breaks(&mut indent, &mut trailing_breaks, start, &mut end)?;
@@ -77,7 +77,7 @@ impl<'a> Scanner<'a> {
         }
         self.skip_blanks();
         if self.at(0) == b'#' {
-            self.skip_comment();
+            self.skip_line();
         }
         if self.at(0) != 0 && !self.skip_break() {
             return Err(self.error(start, "did not find expected comment or line break"));

@@ -133,24 +133,35 @@ fn first_forbidden(bytes: &[u8]) -> Option<usize> {
         table[0xEF] = true;
         table
     };
-    let mut from = 0;
-    while let Some(found) = bytes[from..]
-        .iter()
-        .position(|byte| SUSPECT[usize::from(*byte)])
-    {
-        let at = from + found;
-        let next = |offset: usize| bytes.get(at + offset).copied().unwrap_or(0);
-        let forbidden = match bytes[at] {
-            0xC2 => next(1) < 0xA0 && next(1) != 0x85,
-            0xEF => next(1) == 0xBF && next(2) >= 0xBE,
-            _ => true,
-        };
-        if forbidden {
-            return Some(at);
+    /// Bytes looked at together; nearly always there is nothing to see.
+    const CHUNK: usize = 64;
+    let plain = |chunk: &[u8]| {
+        chunk.iter().fold(true, |plain, byte| {
+            plain & (matches!(*byte, 0x20..=0x7E) | matches!(*byte, 0x09 | 0x0A | 0x0D))
+        })
+    };
+    for (index, chunk) in bytes.chunks(CHUNK).enumerate() {
+        if plain(chunk) {
+            continue;
         }
-        from = at + 1;
+        for (offset, byte) in chunk.iter().enumerate() {
+            let at = index * CHUNK + offset;
+            if SUSPECT[usize::from(*byte)] && is_forbidden(&bytes[at..]) {
+                return Some(at);
+            }
+        }
     }
     None
+}
+
+/// Whether a forbidden character is at the beginning of bytes that begin with a suspect one.
+fn is_forbidden(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xC2, next, ..] => *next < 0xA0 && *next != 0x85,
+        [0xEF, 0xBF, next, ..] => *next >= 0xBE,
+        [0xEF, ..] => false,
+        _ => true,
+    }
 }
 
 /// What libyaml says of bytes that are not UTF-8.

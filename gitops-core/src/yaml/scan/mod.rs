@@ -55,7 +55,7 @@ pub(crate) struct Scanner<'a> {
     pos: usize,
     /// UTF-8 continuation bytes before `pos`; `pos - continuation` counts characters.
     continuation: usize,
-    line: usize,
+    line: u32,
     /// Character index of the beginning of the line.
     line_start: usize,
     tokens: VecDeque<Token<'a>>,
@@ -213,7 +213,7 @@ impl<'a> Scanner<'a> {
         if !key.possible {
             return Ok(false);
         }
-        if key.mark.line < self.line || key.mark.index + KEY_LIMIT < self.index() {
+        if key.mark.line < self.line || key.mark.index as usize + KEY_LIMIT < self.index() {
             if key.required {
                 return Err(self.error(key.mark, "could not find expected ':'"));
             }
@@ -440,7 +440,7 @@ impl<'a> Scanner<'a> {
                 },
             );
             self.roll_indent(
-                key.mark.column,
+                key.mark.column as usize,
                 Some(key.token_number),
                 TokenKind::BlockMappingStart,
                 key.mark,
@@ -512,7 +512,7 @@ impl<'a> Scanner<'a> {
                 self.pos += 1;
             }
             if self.at(0) == b'#' {
-                self.skip_comment();
+                self.skip_line();
             }
             if !self.skip_break() {
                 return Ok(());
@@ -559,9 +559,9 @@ impl Scanner<'_> {
 
     fn mark(&self) -> Mark {
         Mark {
-            index: self.index(),
+            index: self.index() as u32,
             line: self.line,
-            column: self.column(),
+            column: self.column() as u32,
         }
     }
 
@@ -653,7 +653,14 @@ impl Scanner<'_> {
         }
     }
 
-    fn skip_comment(&mut self) {
+    /// Goes to the end of the line.
+    fn skip_line(&mut self) {
+        let rest = &self.bytes[self.pos..];
+        let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        if rest[..end].is_ascii() {
+            self.pos += end;
+            return;
+        }
         while self.pos < self.bytes.len() && !self.is_break() {
             self.advance();
         }

@@ -39,14 +39,14 @@ impl<'a> Scanner<'a> {
                 if !self.blank_or_end(0) {
                     return Err(self.error(start, "did not find expected whitespace or line break"));
                 }
-                TokenKind::TagDirective { handle, prefix }
+                TokenKind::TagDirective(Box::new((handle, prefix)))
             }
             _ => return Err(self.error(start, "found unknown directive name")),
         };
         let end = self.mark();
         self.skip_blanks();
         if self.at(0) == b'#' {
-            self.skip_comment();
+            self.skip_line();
         }
         if self.at(0) != 0 && !self.skip_break() {
             return Err(self.error(start, "did not find expected comment or line break"));
@@ -100,7 +100,7 @@ impl<'a> Scanner<'a> {
         }
         let end = self.mark();
         Ok(Token {
-            kind: TokenKind::Tag { handle, suffix },
+            kind: TokenKind::Tag(Box::new((handle, suffix))),
             start,
             end,
         })

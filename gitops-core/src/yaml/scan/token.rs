@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-/// A place in the text, counted in characters from 0.
+/// A place in the text, counted in characters from 0. Texts are shorter than 4 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Mark {
-    pub(crate) index: usize,
-    pub(crate) line: usize,
-    pub(crate) column: usize,
+    pub(crate) index: u32,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -20,8 +20,12 @@ pub(crate) struct Token<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TokenKind<'a> {
     StreamEnd,
-    VersionDirective { major: u8, minor: u8 },
-    TagDirective { handle: String, prefix: String },
+    VersionDirective {
+        major: u8,
+        minor: u8,
+    },
+    /// Handle and prefix.
+    TagDirective(Box<(String, String)>),
     DocumentStart,
     DocumentEnd,
     BlockSequenceStart,
@@ -37,6 +41,10 @@ pub(crate) enum TokenKind<'a> {
     Value,
     Alias(&'a str),
     Anchor(&'a str),
-    Tag { handle: String, suffix: String },
-    Scalar { value: Cow<'a, str>, plain: bool },
+    /// Handle and suffix.
+    Tag(Box<(String, String)>),
+    Scalar {
+        value: Cow<'a, str>,
+        plain: bool,
+    },
 }

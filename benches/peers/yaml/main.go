@@ -1,0 +1,123 @@
+// Times sigs.k8s.io/yaml on a stream of documents: parsing to JSON values, and writing them.
+//
+// Usage: peer FILE [COUNT]
+//
+// FILE is split at lines that begin with "---". With COUNT, that many small documents are made and
+// used instead of the file. Prints one JSON object with the best times in milliseconds, and the peak
+// of the memory the process held.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+func smallDocuments(count int) []string {
+	documents := make([]string, count)
+	for i := range documents {
+		documents[i] = fmt.Sprintf(`apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: settings-%d
+  namespace: shop
+  labels:
+    app.kubernetes.io/name: shop
+    app.kubernetes.io/instance: shop-%d
+data:
+  mode: "%d"
+  enabled: "true"
+`, i, i, i)
+	}
+	return documents
+}
+
+func split(text string) []string {
+	var documents []string
+	for _, document := range strings.Split("\n"+text, "\n---") {
+		if _, rest, found := strings.Cut(document, "\n"); found && strings.TrimSpace(rest) != "" {
+			documents = append(documents, rest+"\n")
+		}
+	}
+	return documents
+}
+
+func best(runs int, work func()) float64 {
+	least := time.Duration(1<<63 - 1)
+	for range runs {
+		start := time.Now()
+		work()
+		least = min(least, time.Since(start))
+	}
+	return float64(least.Microseconds()) / 1000
+}
+
+func peakKiB() int {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for _, line := range strings.Split(string(status), "\n") {
+		if rest, found := strings.CutPrefix(line, "VmHWM:"); found {
+			peak, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+			return peak
+		}
+	}
+	return 0
+}
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: peer FILE [COUNT]")
+		os.Exit(2)
+	}
+	var documents []string
+	if len(os.Args) > 2 {
+		count, err := strconv.Atoi(os.Args[2])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		documents = smallDocuments(count)
+	} else {
+		text, err := os.ReadFile(os.Args[1])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		documents = split(string(text))
+	}
+	values := make([]interface{}, len(documents))
+	parse := func() {
+		for i, document := range documents {
+			values[i] = nil
+			if err := yaml.Unmarshal([]byte(document), &values[i]); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
+	}
+	parse()
+	parsePeak := peakKiB()
+	parseTime := best(10, parse)
+	emitTime := best(10, func() {
+		for _, value := range values {
+			if _, err := yaml.Marshal(value); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
+	})
+	json.NewEncoder(os.Stdout).Encode(map[string]any{
+		"documents":      len(documents),
+		"parse_ms":       parseTime,
+		"emit_ms":        emitTime,
+		"parse_peak_kib": parsePeak,
+		"peak_kib":       peakKiB(),
+	})
+}

@@ -1,0 +1,88 @@
+//! What holds for all values and texts.
+
+use gitops_core::{Quantity, json, yaml};
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
+use crate::fuzz_checks;
+
+/// Texts that look like YAML.
+fn yaml_like() -> impl Strategy<Value = String> {
+    let parts = [
+        "a", "b", "1", "-1", "0x1", "1.5", "yes", "~", "<<", "*a", "&a ", "!!str ", "!!int ", "! ",
+        ": ", ":", "- ", "-", "? ", ", ", "[", "]", "{", "}", "#", " #", "'", "\"", "\\", "|\n",
+        ">-\n", "|2+\n", "\n", "\n", "\n  ", "\n    ", " ", "\t", "\r\n", "---\n", "...\n", "é",
+        "\u{85}", "\u{2028}", "😀", "%",
+    ];
+    proptest::collection::vec(proptest::sample::select(parts.to_vec()), 0..24)
+        .prop_map(|parts| parts.concat())
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        yaml_like(),
+        "\\PC{0,12}",
+        "[ -~\n]{0,24}",
+        any::<String>(),
+        "([a-z]{1,12} {1,2}){0,20}",
+    ]
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>()
+            .prop_filter("integral floats become integers", |float| float.fract()
+                != 0.0)
+            .prop_map(Value::from),
+        text().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 48, 6, |inner| {
+        let key = text().prop_filter("written as a merge", |key| key != "<<");
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            proptest::collection::vec((key, inner), 0..6)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn what_is_written_is_read(value in json_value()) {
+        let written = yaml::to_string(&value);
+        prop_assert_eq!(yaml::from_str_strict(&written), Ok(value), "{}", written);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in yaml_like()) {
+        fuzz_checks::yaml_parse(text.as_bytes());
+        fuzz_checks::yaml_roundtrip(text.as_bytes());
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fuzz_checks::yaml_parse(&bytes);
+    }
+
+    #[test]
+    fn json_is_yaml(value in json_value()) {
+        // What Go's JSON holds unescaped and YAML does not allow.
+        let text = json::to_go_string(&value);
+        prop_assume!(!text.chars().any(|c| matches!(c, '\u{7F}'..='\u{9F}' | '\u{FFFE}' | '\u{FFFF}')));
+        prop_assert_eq!(yaml::from_str(&text), Ok(value), "{}", text);
+    }
+
+    #[test]
+    fn quantities_keep_their_value(number in any::<i32>(), suffix in "[numkMGTPE]?|[KMGTPE]i|e-?[0-9]") {
+        let quantity: Quantity = format!("{number}{suffix}").parse().expect("a quantity");
+        let again: Quantity = quantity.to_string().parse().expect("canonical");
+        prop_assert_eq!(&again, &quantity);
+        prop_assert!(quantity.minus(&again).is_zero());
+    }
+}

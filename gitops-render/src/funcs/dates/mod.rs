@@ -73,6 +73,16 @@ fn object(time: Time) -> Concrete {
     Concrete(Value::object(TimeObject(time)))
 }
 
+/// A date in a layout; with a name of a zone, in the zone of that name without offset.
+pub(super) fn parsed_in(layout: &str, text: &str, zone: Option<&str>) -> Option<Value> {
+    let time = parse(layout, text).ok()?;
+    let time = match zone {
+        Some(name) => time.in_zone(Zone::Fixed(name.into(), 0)),
+        None => time,
+    };
+    Some(Value::object(TimeObject(time)))
+}
+
 const HTML: &str = "2006-01-02";
 
 impl Argument for Time {

@@ -68,6 +68,14 @@ impl Reader<'_> {
         }
     }
 
+    /// The error for the next character within a token; at the end Go tries a space.
+    fn invalid_in_token(&self, context: &'static str) -> JsonError {
+        JsonError::InvalidCharacter {
+            character: self.peek().unwrap_or(b' '),
+            context,
+        }
+    }
+
     fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
@@ -176,7 +184,7 @@ impl Reader<'_> {
         };
         for (expected, context) in name.bytes().zip(contexts) {
             if self.peek() != Some(expected) {
-                return Err(self.invalid(context));
+                return Err(self.invalid_in_token(context));
             }
             self.at += 1;
         }
@@ -185,7 +193,7 @@ impl Reader<'_> {
 
     fn digits(&mut self, context: &'static str) -> Outcome<()> {
         if !matches!(self.peek(), Some(b'0'..=b'9')) {
-            return Err(self.invalid(context));
+            return Err(self.invalid_in_token(context));
         }
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
@@ -282,7 +290,7 @@ impl Reader<'_> {
                 self.at += 1;
                 return self.unicode_escape();
             }
-            _ => return Err(self.invalid("in string escape code")),
+            _ => return Err(self.invalid_in_token("in string escape code")),
         };
         self.at += 1;
         Ok(character)
@@ -313,7 +321,7 @@ impl Reader<'_> {
             let digit = self
                 .peek()
                 .and_then(|byte| char::from(byte).to_digit(16))
-                .ok_or_else(|| self.invalid("in \\u hexadecimal character escape"))?;
+                .ok_or_else(|| self.invalid_in_token("in \\u hexadecimal character escape"))?;
             value = value * 16 + digit;
             self.at += 1;
         }
@@ -375,7 +383,15 @@ mod tests {
                 "1.x",
                 "invalid character 'x' after decimal point in numeric literal",
             ),
-            ("1e+", "unexpected end of JSON input"),
+            (
+                "1e+",
+                "invalid character ' ' in exponent of numeric literal",
+            ),
+            (
+                "nul",
+                "invalid character ' ' in literal null (expecting 'l')",
+            ),
+            ("\"a", "unexpected end of JSON input"),
             ("-a", "invalid character 'a' in numeric literal"),
             (
                 "trxe",

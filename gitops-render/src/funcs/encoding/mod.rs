@@ -3,6 +3,8 @@
 mod base;
 mod json;
 mod json_read;
+mod toml_lex;
+mod toml_read;
 mod toml_write;
 
 use super::Registry;
@@ -10,6 +12,7 @@ use crate::template::{FunctionSet, Str};
 
 pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
     json::register(registry);
+    toml_read::register(registry);
     toml_write::register(registry, functions);
     registry.add("b64enc", |text: Str| encode_base(Alphabet::Base64, &text));
     registry.add("b32enc", |text: Str| encode_base(Alphabet::Base32, &text));

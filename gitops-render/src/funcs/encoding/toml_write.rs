@@ -308,7 +308,7 @@ fn entries_of(value: &Value) -> Vec<(String, Value)> {
     }
 }
 
-fn dotted(key: &[String]) -> String {
+pub(super) fn dotted(key: &[String]) -> String {
     let parts: Vec<String> = key.iter().map(|part| quoted_key(part)).collect();
     parts.join(".")
 }

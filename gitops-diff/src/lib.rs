@@ -1,6 +1,7 @@
 //! What would change in a Kubernetes object, exactly, and why: field ownership ([`fields`]),
 //! schemas ([`schema`]) and the API server's structured merge ([`merge`]), without a cluster.
 
+pub mod argocd;
 pub mod fields;
 pub mod ignore;
 pub mod json_merge;

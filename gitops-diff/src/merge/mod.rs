@@ -585,6 +585,38 @@ pub(crate) fn unowned_fields() -> &'static FieldSet {
     })
 }
 
+/// The object without the fields and items of a set.
+pub(crate) fn remove_fields(schema: &Schema, object: Value, fields: &FieldSet) -> Value {
+    remove(schema, schema.root(), object, fields)
+}
+
+/// The merge of an apply with force, with what the manager does not state any more removed; `None`
+/// where it changes nothing.
+pub(crate) fn merge_owned(
+    schema: &Schema,
+    live: &Value,
+    applied: &Value,
+    managers: &ManagedFields,
+    manager: &str,
+    reset: &FieldSet,
+) -> Result<Option<Value>, TypeMismatch> {
+    let engine = Engine {
+        schema,
+        api_version: applied
+            .get("apiVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default(),
+        converter: &SameInAllVersions,
+        reset,
+    };
+    let id = ManagerId::applier(manager, "");
+    match engine.apply(live, applied, &mut managers.clone(), &id, true) {
+        Ok(merged) => Ok(merged),
+        Err(Failure::Type(error)) => Err(error),
+        Err(Failure::Conflicts(_)) => unreachable!("a forced apply has no conflicts"),
+    }
+}
+
 fn foreign_conflicts(conflicts: &Conflicts, own: &FieldSet) -> Conflicts {
     conflicts
         .iter()

@@ -97,6 +97,10 @@ impl<'t> GoRef<'t> {
         }
     }
 
+    pub(crate) fn is_pointer(self) -> bool {
+        matches!(self.types.types[self.at], GoType::Pointer(_))
+    }
+
     pub(crate) fn to(self, at: usize) -> Self {
         Self { at, ..self }
     }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use crate::{
     fields::values_equal,
     merge::LAST_APPLIED,
-    normalize::{normalize, remarshal_object},
+    normalize::{gvk_of, normalize, remarshal_object},
 };
 
 /// The field manager of Argo CD.
@@ -232,8 +232,7 @@ fn remove_annotation(object: &mut Value, name: &str) {
 }
 
 fn schema_of(object: &Value, options: &ArgoOptions<'_>) -> Result<Arc<Schema>> {
-    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    let gvk = GroupVersionKind::from_api_version(text("apiVersion"), text("kind"));
+    let gvk = gvk_of(object);
     options
         .schemas
         .schema(&gvk)

@@ -7,12 +7,17 @@ use super::{
     three_way::with_defaults,
 };
 use crate::{
+    bundled_schemas,
     fields::{FieldSet, ManagedFields},
     merge::{LAST_APPLIED, merge_owned, validate},
+    normalize::gvk_of,
 };
+use gitops_core::schema::Schemas as _;
 
 pub(super) fn diff(config: &Value, live: &Value, options: &ArgoOptions<'_>) -> Result<ArgoDiff> {
     let schema = schema_of(config, options)?;
+    // Built-in kinds have a schema of their own, with the defaults of list keys.
+    let schema = bundled_schemas().schema(&gvk_of(config)).unwrap_or(schema);
     for (side, object) in [("live", live), ("desired", config)] {
         validate(&schema, object).map_err(|source| ArgoDiffError::Type { side, source })?;
     }
@@ -42,9 +47,7 @@ pub(super) fn diff(config: &Value, live: &Value, options: &ArgoOptions<'_>) -> R
     };
     let finish = |mut object: Value| {
         remove_annotation(&mut object, LAST_APPLIED);
-        let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
-        let gvk = gitops_core::GroupVersionKind::from_api_version(text("apiVersion"), text("kind"));
-        with_defaults(&gvk, &object)
+        with_defaults(&gvk_of(&object), &object)
     };
     let predicted = finish(merged)?;
     Ok(compared(finish(live.clone())?, predicted))

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{ArgoDiff, ArgoDiffError, Result, compared};
 use crate::{
     json_merge,
-    normalize::{Unknown, go_types, only_stated, remarshal, set_defaults},
+    normalize::{Unknown, go_types, gvk_of, only_stated, remarshal, set_defaults},
     strategic,
 };
 
@@ -54,11 +54,6 @@ pub(super) fn with_defaults(gvk: &GroupVersionKind, object: &Value) -> Result<Va
         })?;
     let patch = strategic::two_way(gvk, &written, &defaulted)?;
     Ok(strategic::apply(gvk, object, &patch)?)
-}
-
-fn gvk_of(object: &Value) -> GroupVersionKind {
-    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    GroupVersionKind::from_api_version(text("apiVersion"), text("kind"))
 }
 
 /// Namespace and empty annotations are no differences.

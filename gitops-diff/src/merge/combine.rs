@@ -10,33 +10,52 @@ use crate::fields::PathElement;
 /// applied one wins; lists of items keep the order of `live`, except where `applied` orders shared
 /// items differently.
 pub fn merge(schema: &Schema, live: &Value, applied: &Value) -> Result<Value, TypeMismatch> {
-    Ok(combine(schema, schema.root(), Some(live), Some(applied))?.unwrap_or(Value::Null))
+    let mut mismatch = None;
+    let merged = combine(
+        schema,
+        schema.root(),
+        Some(live),
+        Some(applied),
+        &mut mismatch,
+    );
+    match mismatch {
+        Some(mismatch) => Err(mismatch),
+        None => Ok(merged.unwrap_or(Value::Null)),
+    }
 }
+
+/// The first mismatch found. What does not fit is left out of the merged value.
+type Mismatch = Option<TypeMismatch>;
 
 fn combine(
     schema: &Schema,
     ty: &Type,
     left: Option<&Value>,
     right: Option<&Value>,
-) -> Result<Option<Value>, TypeMismatch> {
+    mismatch: &mut Mismatch,
+) -> Option<Value> {
     let (left, right) = match (left, right) {
         (Some(left), Some(right)) => (left, right),
-        (one, other) => return Ok(one.or(other).cloned()),
+        (one, other) => return one.or(other).cloned(),
     };
     match shape(schema, ty, right) {
-        Shape::Scalar | Shape::Atomic => Ok(Some(right.clone())),
+        Shape::Scalar | Shape::Atomic => Some(right.clone()),
         Shape::Map(map) => {
             let (l, r) = (non_empty_map(left), non_empty_map(right));
             if l.is_none() && r.is_none() {
-                return Ok(Some(right.clone()));
+                return Some(right.clone());
             }
             let mut out = Map::new();
             for (name, value) in l.into_iter().flatten() {
                 let other = r.and_then(|r| r.get(name));
-                let merged = combine(schema, map.field(schema, name), Some(value), other)
-                    .map_err(|error| error.under(PathElement::field(name)))?;
+                let mut below = None;
+                let ty = map.field(schema, name);
+                let merged = combine(schema, ty, Some(value), other, &mut below);
                 if let Some(merged) = merged {
                     out.insert(name.clone(), merged);
+                }
+                if let (None, Some(below)) = (&mismatch, below) {
+                    *mismatch = Some(below.under(PathElement::field(name)));
                 }
             }
             for (name, value) in r.into_iter().flatten() {
@@ -44,15 +63,20 @@ fn combine(
                     out.insert(name.clone(), value.clone());
                 }
             }
-            Ok((!out.is_empty()).then_some(Value::Object(out)))
+            (!out.is_empty()).then_some(Value::Object(out))
         }
         Shape::List(list) => {
             let (l, r) = (items(left), items(right));
             if l.is_empty() && r.is_empty() {
-                return Ok(Some(right.clone()));
+                return Some(right.clone());
             }
-            let out = combine_lists(schema, list, l, r)?;
-            Ok((!out.is_empty()).then_some(Value::Array(out)))
+            match combine_lists(schema, list, l, r) {
+                Ok(out) => (!out.is_empty()).then_some(Value::Array(out)),
+                Err(error) => {
+                    mismatch.get_or_insert(error);
+                    None
+                }
+            }
         }
     }
 }
@@ -141,10 +165,8 @@ fn combine_lists(
         let live = l
             .find(element)
             .map(|(_, at)| at.map_or(&null, |at| &left[at]));
-        out.extend(
-            combine(schema, list.item, live, Some(item)).map_err(|error| error.under(element))?,
-        );
-        Ok(())
+        // The API server, too, takes no notice of what does not fit below an item.
+        out.extend(combine(schema, list.item, live, Some(item), &mut None));
     };
 
     let (mut li, mut ri) = (0, 0);
@@ -152,7 +174,7 @@ fn combine_lists(
         if li < left.len() && ri < right.len() {
             let element = &l.elements[li];
             if *element == r.elements[ri] {
-                take_right(element, &mut done, &mut out)?;
+                take_right(element, &mut done, &mut out);
                 li += 1;
                 ri += 1;
                 shared.next();
@@ -178,7 +200,7 @@ fn combine_lists(
         }
         if ri < right.len() {
             let element = &r.elements[ri];
-            take_right(element, &mut done, &mut out)?;
+            take_right(element, &mut done, &mut out);
             ri += 1;
             if shared.peek().is_some_and(|next| *next == element) {
                 shared.next();

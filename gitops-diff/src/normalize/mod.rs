@@ -14,6 +14,6 @@ mod remarshal;
 
 pub(crate) use defaults::set_defaults;
 pub(crate) use go_types::{GoRef, GoType, go_types};
-pub(crate) use kinds::{normalize, remarshal_object};
+pub(crate) use kinds::{gvk_of, normalize, remarshal_object};
 pub use remarshal::GoTypeError;
 pub(crate) use remarshal::{Unknown, only_stated, remarshal};

@@ -21,12 +21,17 @@ pub(crate) fn set_defaults(gvk: &GroupVersionKind, object: &mut Value) {
     };
     match (gvk.group.as_str(), gvk.version.as_str(), gvk.kind.as_str()) {
         ("", "v1", kind) => core(kind, object),
-        ("apps", "v1", kind) => workloads::apps(kind, object),
+        ("extensions", _, "NetworkPolicy") | ("networking.k8s.io", "v1", "NetworkPolicy") => {
+            network_policy(object);
+        }
+        ("extensions" | "networking.k8s.io", "v1beta1", "Ingress") => ingress_paths(object),
+        (group @ ("apps" | "extensions"), version, kind) => {
+            workloads::apps(group, version, kind, object);
+        }
         ("batch", "v1" | "v1beta1", kind) => workloads::batch(kind, object),
         ("autoscaling", version, "HorizontalPodAutoscaler") => {
             workloads::autoscaler(version, object);
         }
-        ("networking.k8s.io", "v1", "NetworkPolicy") => network_policy(object),
         ("networking.k8s.io", "v1", "IngressClass") => {
             if let Some(parameters) = at(object, &["spec", "parameters"]) {
                 default_pointer(parameters, "scope", "Cluster");
@@ -54,7 +59,7 @@ pub(crate) fn set_defaults(gvk: &GroupVersionKind, object: &mut Value) {
             default_pointer(port, "name", "");
             default_pointer(port, "protocol", "TCP");
         }),
-        ("admissionregistration.k8s.io", "v1", kind) => admission(kind, object),
+        ("admissionregistration.k8s.io", version, kind) => admission(version, kind, object),
         _ => {}
     }
 }
@@ -259,11 +264,35 @@ fn csi_driver(object: &mut Object) {
     default_pointer(spec, "volumeLifecycleModes", json!(["Persistent"]));
 }
 
-fn admission(kind: &str, object: &mut Object) {
+fn ingress_paths(object: &mut Object) {
+    let Some(spec) = child(object, "spec") else {
+        return;
+    };
+    each(spec, "rules", |rule| {
+        if let Some(http) = child(rule, "http") {
+            each(http, "paths", |path| {
+                default_pointer(path, "pathType", "ImplementationSpecific");
+            });
+        }
+    });
+}
+
+fn admission(version: &str, kind: &str, object: &mut Object) {
+    let beta = version == "v1beta1";
     match kind {
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
             each(object, "webhooks", |webhook| {
-                default_pointer(webhook, "failurePolicy", "Fail");
+                default_pointer(
+                    webhook,
+                    "failurePolicy",
+                    if beta { "Ignore" } else { "Fail" },
+                );
+                if beta {
+                    default_pointer(webhook, "matchPolicy", "Exact");
+                    default_pointer(webhook, "sideEffects", "Unknown");
+                    default_pointer(webhook, "timeoutSeconds", 30);
+                    default_pointer(webhook, "admissionReviewVersions", json!(["v1beta1"]));
+                }
                 match_resources(webhook);
                 default_pointer(webhook, "timeoutSeconds", 10);
                 if kind == "MutatingWebhookConfiguration" {

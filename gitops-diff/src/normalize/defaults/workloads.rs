@@ -7,10 +7,18 @@ use super::{
     pod,
 };
 
-pub(super) fn apps(kind: &str, object: &mut Object) {
+pub(super) fn apps(group: &str, version: &str, kind: &str, object: &mut Object) {
+    // The first versions take selector and labels from the template.
+    let first = group == "extensions" || (version == "v1beta1" && kind != "ControllerRevision");
+    if first {
+        labels_from_template(object);
+    }
     let Some(spec) = made(object, "spec") else {
         return;
     };
+    if group == "extensions" {
+        extensions(kind, spec);
+    }
     match kind {
         "Deployment" => {
             default_pointer(spec, "replicas", 1);
@@ -23,7 +31,7 @@ pub(super) fn apps(kind: &str, object: &mut Object) {
                     default_pointer(rolling, "maxSurge", "25%");
                 }
             }
-            default_pointer(spec, "revisionHistoryLimit", 10);
+            default_pointer(spec, "revisionHistoryLimit", if first { 2 } else { 10 });
             default_pointer(spec, "progressDeadlineSeconds", 600);
         }
         "DaemonSet" => {
@@ -38,11 +46,54 @@ pub(super) fn apps(kind: &str, object: &mut Object) {
             }
             default_pointer(spec, "revisionHistoryLimit", 10);
         }
-        "StatefulSet" => stateful_set(spec),
+        "StatefulSet" => {
+            if first && let Some(strategy) = made(spec, "updateStrategy") {
+                default(strategy, "type", "OnDelete");
+            }
+            stateful_set(spec);
+        }
         "ReplicaSet" => default_pointer(spec, "replicas", 1),
         _ => return,
     }
     pod::template(object, &["spec"]);
+}
+
+fn labels_from_template(object: &mut Object) {
+    let labels = at(object, &["spec", "template", "metadata"])
+        .and_then(|metadata| child(metadata, "labels"))
+        .cloned();
+    let Some(labels) = labels else { return };
+    if let Some(spec) = made(object, "spec") {
+        default_pointer(spec, "selector", json!({ "matchLabels": labels }));
+    }
+    if let Some(metadata) = made(object, "metadata") {
+        default_pointer(metadata, "labels", Value::Object(labels));
+    }
+}
+
+/// What `extensions/v1beta1` does otherwise than `apps`.
+fn extensions(kind: &str, spec: &mut Object) {
+    match kind {
+        "Deployment" => {
+            if let Some(strategy) = made(spec, "strategy") {
+                default(strategy, "type", "RollingUpdate");
+                let rolls = text(strategy, "type") == "RollingUpdate"
+                    || strategy.contains_key("rollingUpdate");
+                if rolls && let Some(rolling) = made(strategy, "rollingUpdate") {
+                    default_pointer(rolling, "maxUnavailable", 1);
+                    default_pointer(rolling, "maxSurge", 1);
+                }
+            }
+            default_pointer(spec, "progressDeadlineSeconds", i32::MAX);
+            default_pointer(spec, "revisionHistoryLimit", i32::MAX);
+        }
+        "DaemonSet" => {
+            if let Some(strategy) = made(spec, "updateStrategy") {
+                default(strategy, "type", "OnDelete");
+            }
+        }
+        _ => {}
+    }
 }
 
 fn stateful_set(spec: &mut Object) {
@@ -56,7 +107,6 @@ fn stateful_set(spec: &mut Object) {
             && let Some(rolling) = child(strategy, "rollingUpdate")
         {
             default_pointer(rolling, "partition", 0);
-            default_pointer(rolling, "maxUnavailable", 1);
         }
     }
     if let Some(policy) = made(spec, "persistentVolumeClaimRetentionPolicy") {

@@ -153,6 +153,26 @@ impl Helm {
         )
     }
 
+    /// What each template gives, by path, before anything is made of it: the text is not split,
+    /// sorted or parsed.
+    pub fn render_files(
+        &self,
+        chart: &Chart,
+        release: &Release,
+        values: &Values,
+    ) -> Result<BTreeMap<Arc<str>, String>, HelmError> {
+        let cache = Cache::default();
+        with_files(
+            chart,
+            &self.profile,
+            &self.options,
+            &cache,
+            release,
+            values,
+            |rendered| Ok(rendered.files),
+        )
+    }
+
     /// Prepares a chart for many renders: templates are compiled once, documents that come out as
     /// before are not parsed again.
     #[must_use]
@@ -270,6 +290,13 @@ struct Template<'a> {
     base_path: Arc<str>,
 }
 
+/// What the templates of a chart gave.
+struct RenderedFiles<'a> {
+    graph: &'a ChartGraph<'a>,
+    host: Host,
+    files: BTreeMap<Arc<str>, String>,
+}
+
 fn render(
     chart: &Chart,
     profile: &Profile,
@@ -278,6 +305,27 @@ fn render(
     release: &Release,
     values: &Values,
 ) -> Result<Output, HelmError> {
+    with_files(
+        chart,
+        profile,
+        options,
+        cache,
+        release,
+        values,
+        |rendered| output(chart, profile, cache, rendered),
+    )
+}
+
+/// Executes the templates of a chart and hands on what they gave.
+fn with_files<T>(
+    chart: &Chart,
+    profile: &Profile,
+    options: &RenderOptions,
+    cache: &Cache,
+    release: &Release,
+    values: &Values,
+    finish: impl FnOnce(RenderedFiles<'_>) -> Result<T, HelmError>,
+) -> Result<T, HelmError> {
     release.check(profile)?;
     let given = values.as_map();
     let graph = ChartGraph::new(chart, given, profile).map_err(|error| {
@@ -324,8 +372,25 @@ fn render(
     if let Some(resolver) = &options.resolver {
         host = host.with_resolver(resolver.clone());
     }
-    let mut files = execute(&program, &templates, profile, &mut host)?;
+    let files = execute(&program, &templates, profile, &mut host)?;
+    finish(RenderedFiles {
+        graph: &graph,
+        host,
+        files,
+    })
+}
 
+fn output(
+    chart: &Chart,
+    profile: &Profile,
+    cache: &Cache,
+    rendered: RenderedFiles<'_>,
+) -> Result<Output, HelmError> {
+    let RenderedFiles {
+        graph,
+        host,
+        mut files,
+    } = rendered;
     let notes_path = format!("{}/templates/NOTES.txt", graph.name(ROOT));
     let mut notes = None;
     files.retain(|path, text| {
@@ -341,8 +406,8 @@ fn render(
         warnings,
     } = documents(&files, profile, &|text| cache.document(text))?;
     let mut crds = Vec::new();
-    collect_crds(&graph, ROOT, &mut crds);
-    let mut all_warnings = all_warnings(&graph, chart, &host);
+    collect_crds(graph, ROOT, &mut crds);
+    let mut all_warnings = all_warnings(graph, chart, &host);
     all_warnings.extend(warnings);
     Ok(Output {
         manifests,

@@ -385,6 +385,13 @@ impl Checker<'_> {
         Ok(byte)
     }
 
+    /// The next byte where space is not allowed: the end of the text counts as a space.
+    fn next_inside(&mut self) -> u8 {
+        let byte = self.peek().unwrap_or(b' ');
+        self.position += 1;
+        byte
+    }
+
     fn space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.position += 1;
@@ -399,7 +406,7 @@ impl Checker<'_> {
             b't' => self.literal("true"),
             b'f' => self.literal("false"),
             b'n' => self.literal("null"),
-            b'-' => match self.next()? {
+            b'-' => match self.next_inside() {
                 first @ b'0'..=b'9' => self.number(first),
                 other => Err(invalid(other, "in numeric literal")),
             },
@@ -470,11 +477,11 @@ impl Checker<'_> {
         loop {
             match self.next()? {
                 b'"' => return Ok(()),
-                b'\\' => match self.next()? {
+                b'\\' => match self.next_inside() {
                     b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"' => {}
                     b'u' => {
                         for _ in 0..4 {
-                            let digit = self.next()?;
+                            let digit = self.next_inside();
                             if !digit.is_ascii_hexdigit() {
                                 return Err(invalid(
                                     digit,
@@ -493,7 +500,7 @@ impl Checker<'_> {
 
     fn literal(&mut self, word: &str) -> Result<(), String> {
         for expected in word.bytes().skip(1) {
-            let byte = self.next()?;
+            let byte = self.next_inside();
             if byte != expected {
                 return Err(invalid(
                     byte,
@@ -516,16 +523,16 @@ impl Checker<'_> {
         }
         if self.peek() == Some(b'.') {
             self.position += 1;
-            match self.next()? {
+            match self.next_inside() {
                 b'0'..=b'9' => self.digits(),
                 other => return Err(invalid(other, "after decimal point in numeric literal")),
             }
         }
         if matches!(self.peek(), Some(b'e' | b'E')) {
             self.position += 1;
-            let mut byte = self.next()?;
+            let mut byte = self.next_inside();
             if matches!(byte, b'+' | b'-') {
-                byte = self.next()?;
+                byte = self.next_inside();
             }
             match byte {
                 b'0'..=b'9' => self.digits(),

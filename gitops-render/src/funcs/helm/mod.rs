@@ -27,7 +27,7 @@ pub(super) fn register(registry: &mut Registry, options: &EngineOptions) {
         yaml(&value).map_or_else(stop_or_empty, |text| Ok(without_break(text)))
     });
     registry.add("toYamlPretty", |value: Value| {
-        yaml::marshal_pretty(&value).map_or_else(stop_or_empty, |text| Ok(without_break(text)))
+        yaml::marshal_pretty(&value).map(without_break)
     });
     registry.add("fromYaml", from_yaml);
     registry.add("fromYamlArray", from_yaml_array);
@@ -145,6 +145,9 @@ fn from_yaml(text: Str) -> Result<Map, CallError> {
     if error.is_some() {
         return with_error(Map::new(), error);
     }
+    if matches!(value, Value::Nil) {
+        return Ok(Map::new());
+    }
     let decoded = json::as_map(value, None);
     let error = decoded.error.map(|error| format!("{DECODING}{error}"));
     with_error(decoded.value, error)
@@ -154,6 +157,9 @@ fn from_yaml_array(text: Str) -> List {
     let (value, error) = read_yaml(&text);
     if error.is_some() {
         return or_error(List::new(Vec::new()), error);
+    }
+    if matches!(value, Value::Nil) {
+        return List::new(Vec::new());
     }
     let decoded = json::as_list(value, None);
     let error = decoded.error.map(|error| format!("{DECODING}{error}"));

@@ -54,6 +54,9 @@ impl Writer {
             Value::Uint32(number) => self.emitter.uint(u64::from(*number)),
             Value::Uint64(number) => self.emitter.uint(*number),
             Value::Float(number) => self.float(*number)?,
+            Value::Complex(_) if self.dialect == Dialect::Direct => {
+                return Err("cannot marshal type: complex128".into());
+            }
             Value::Complex(_) => return Err("json: unsupported type: complex128".into()),
             Value::Str(text) => self.string(text)?,
             Value::Bytes(bytes) => self.bytes(bytes)?,

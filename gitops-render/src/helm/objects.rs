@@ -205,11 +205,11 @@ struct Struct {
 }
 
 impl Struct {
-    fn json_entries(&self) -> Entries {
+    fn tagged_fields(&self) -> Vec<(&'static str, Value)> {
         self.fields
             .iter()
             .filter(|field| field.always || field.value.is_true())
-            .map(|field| (Str::from(field.json), field.value.clone()))
+            .map(|field| (field.json, field.value.clone()))
             .collect()
     }
 }
@@ -247,9 +247,8 @@ impl Object for Struct {
         false
     }
 
-    fn to_json(&self) -> Option<Value> {
-        let entries = self.json_entries();
-        Some(Value::Map(Map::from_entries(MapType::Any, entries)))
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
+        self.tagged_fields()
     }
 }
 
@@ -288,10 +287,10 @@ impl Object for ChartStruct {
         false
     }
 
-    fn to_json(&self) -> Option<Value> {
-        let mut entries = self.metadata.json_entries();
-        entries.insert("IsRoot".into(), Value::Bool(self.is_root));
-        Some(Value::Map(Map::from_entries(MapType::Any, entries)))
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
+        let mut fields = self.metadata.tagged_fields();
+        fields.push(("IsRoot", Value::Bool(self.is_root)));
+        fields
     }
 }
 
@@ -453,10 +452,10 @@ impl Object for KubeVersionObject {
         other.is_some_and(|other| self.version == other.version)
     }
 
-    fn to_json(&self) -> Option<Value> {
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
         let names = ["Version", "Major", "Minor"];
         let fields = names.iter().filter_map(|n| Some((*n, self.field(n)?)));
-        Some(Value::Map(fields.collect()))
+        fields.collect()
     }
 }
 
@@ -537,14 +536,15 @@ impl Object for BuildInfo {
         other.is_some_and(|other| self.0 == other.0)
     }
 
-    fn to_json(&self) -> Option<Value> {
-        let map = Map::new();
-        put(&map, "version", self.0.version);
-        put(&map, "go_version", self.0.go_version);
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
+        let mut fields = vec![
+            ("version", self.0.version.into()),
+            ("go_version", self.0.go_version.into()),
+        ];
         if let Some(version) = self.0.kube_client_version {
-            put(&map, "kube_client_version", version);
+            fields.push(("kube_client_version", version.into()));
         }
-        Some(Value::Map(map))
+        fields
     }
 }
 
@@ -641,6 +641,10 @@ impl Object for Files {
             })
             .collect();
         Some(Value::Map(Map::from_entries(MapType::Any, entries)))
+    }
+
+    fn zero_element(&self) -> Value {
+        Value::Bytes(Str::EMPTY)
     }
 
     fn method(&self, name: &str) -> Option<Signature> {

@@ -154,13 +154,13 @@ impl Helm {
     }
 
     /// What each template gives, by path, before anything is made of it: the text is not split,
-    /// sorted or parsed.
+    /// sorted or parsed. A template can cut a character in two, so that it need not be UTF-8.
     pub fn render_files(
         &self,
         chart: &Chart,
         release: &Release,
         values: &Values,
-    ) -> Result<BTreeMap<Arc<str>, String>, HelmError> {
+    ) -> Result<BTreeMap<Arc<str>, Vec<u8>>, HelmError> {
         let cache = Cache::default();
         with_files(
             chart,
@@ -294,7 +294,7 @@ struct Template<'a> {
 struct RenderedFiles<'a> {
     graph: &'a ChartGraph<'a>,
     host: Host,
-    files: BTreeMap<Arc<str>, String>,
+    files: BTreeMap<Arc<str>, Vec<u8>>,
 }
 
 fn render(
@@ -396,10 +396,17 @@ fn output(
     files.retain(|path, text| {
         let is_notes = path.ends_with("NOTES.txt");
         if is_notes && **path == *notes_path {
-            notes = Some(std::mem::take(text));
+            notes = Some(String::from_utf8_lossy(text).into_owned());
         }
         !is_notes
     });
+    let files = files
+        .into_iter()
+        .map(|(path, text)| match String::from_utf8(text) {
+            Ok(text) => Ok((path, text)),
+            Err(error) => Err(invalid_text(&path, &error)),
+        })
+        .collect::<Result<BTreeMap<_, _>, _>>()?;
     let Documents {
         manifests,
         hooks,
@@ -425,7 +432,7 @@ fn execute(
     templates: &[Template<'_>],
     profile: &Profile,
     host: &mut Host,
-) -> Result<BTreeMap<Arc<str>, String>, HelmError> {
+) -> Result<BTreeMap<Arc<str>, Vec<u8>>, HelmError> {
     let mut files = BTreeMap::new();
     let mut session = program.session(host);
     for template in templates {
@@ -441,7 +448,6 @@ fn execute(
         let text = session
             .execute(&template.path, dot)
             .map_err(template_error)?;
-        let text = String::from_utf8(text).map_err(|error| invalid_text(&template.path, &error))?;
         files.insert(template.path.clone(), text);
     }
     Ok(files)

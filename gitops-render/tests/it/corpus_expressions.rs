@@ -57,7 +57,8 @@ fn render(helm: &Helm, chart: &Chart, case: &Case) -> Result<String, String> {
     let files = helm
         .render_files(chart, &release, &case.values)
         .map_err(|error| error.to_string())?;
-    Ok(files.into_values().next().unwrap_or_default())
+    let text = files.into_values().next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[test]

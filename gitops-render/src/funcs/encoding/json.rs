@@ -59,7 +59,7 @@ fn from_json(text: &[u8]) -> Map {
         Err(error) => (Map::new(), Some(error)),
         Ok(document) => match document.value {
             Value::Map(map) => (map, document.trouble),
-            Value::Nil => (Map::nil(MapType::Any), document.trouble),
+            Value::Nil if document.trouble.is_none() => (Map::nil(MapType::Any), None),
             other => (
                 Map::new(),
                 Some(mismatch(&other, "map[string]interface {}")),
@@ -79,7 +79,7 @@ fn from_json_array(text: &[u8]) -> List {
         Err(error) => (List::nil(ListType::Any), Some(error)),
         Ok(document) => match document.value {
             Value::List(list) => (list, document.trouble),
-            Value::Nil => (List::nil(ListType::Any), document.trouble),
+            Value::Nil if document.trouble.is_none() => (List::nil(ListType::Any), None),
             other => (
                 List::nil(ListType::Any),
                 Some(mismatch(&other, "[]interface {}")),
@@ -193,7 +193,7 @@ impl Writer {
                     self.out.extend_from_slice(b"null");
                     return Ok(());
                 }
-                let fields = object.fields();
+                let fields = object.json_fields();
                 self.nested(b"{}", |writer| {
                     for (index, (name, value)) in fields.iter().enumerate() {
                         writer.separate(index);

@@ -60,11 +60,18 @@ impl Reader<'_> {
         self.text.get(self.at).copied()
     }
 
-    /// The error for the next character, or for the end.
+    /// The error for the next character, or for the end: Go's scanner is given a space there,
+    /// which is an error of its own inside of a literal.
     fn invalid(&self, context: &'static str) -> JsonError {
+        let takes_space = !context.starts_with("in ") && !context.starts_with("after decimal")
+            || context == "in string literal";
         match self.peek() {
             Some(character) => JsonError::InvalidCharacter { character, context },
-            None => JsonError::UnexpectedEnd,
+            None if takes_space => JsonError::UnexpectedEnd,
+            None => JsonError::InvalidCharacter {
+                character: b' ',
+                context,
+            },
         }
     }
 

@@ -1,7 +1,7 @@
 //! Encodings: base 64, base 32, JSON, TOML.
 
 mod base;
-mod json;
+pub(crate) mod json;
 mod json_read;
 mod toml_lex;
 mod toml_read;

@@ -1,11 +1,9 @@
 //! Helm's own functions.
 
-pub(crate) mod json;
 mod yaml;
 
 use gitops_core::render::Lookup;
 
-use self::json::JsonStyle;
 use super::Registry;
 use crate::template::{
     CallError, Context, EngineOptions, FunctionSet, List, Map, Str, Value, message_alone,
@@ -14,12 +12,14 @@ use crate::template::{
 pub(crate) use yaml::marshal as yaml;
 
 pub(super) fn register(registry: &mut Registry, options: &EngineOptions) {
-    registry.add("include", |context: &mut Context<'_>, name: Str, data: Value| {
-        context.include(&name, data)
-    });
-    registry.add("tpl", |context: &mut Context<'_>, text: Str, data: Value| {
-        context.tpl(&text, data)
-    });
+    registry.add(
+        "include",
+        |context: &mut Context<'_>, name: Str, data: Value| context.include(&name, data),
+    );
+    registry.add(
+        "tpl",
+        |context: &mut Context<'_>, text: Str, data: Value| context.tpl(&text, data),
+    );
     registry.add("required", required);
     registry.add("fail", fail);
     registry.add("lookup", lookup);
@@ -31,23 +31,9 @@ pub(super) fn register(registry: &mut Registry, options: &EngineOptions) {
     });
     registry.add("fromYaml", from_yaml);
     registry.add("fromYamlArray", from_yaml_array);
-    registry.add("toJson", |value: Value| {
-        json::encode(&value, JsonStyle::default()).map_or_else(stop_or_empty, |text| Ok(text.into()))
-    });
-    registry.add("fromJson", |text: Str| {
-        let decoded = json::decode_map(&text);
-        with_error(decoded.value, decoded.error)
-    });
-    registry.add("fromJsonArray", |text: Str| {
-        let decoded = json::decode_list(&text);
-        or_error(decoded.value, decoded.error)
-    });
     if options.functions >= FunctionSet::Helm4_0 {
         registry.add("mustToYaml", |value: Value| yaml(&value).map(without_break));
     }
-    registry.add("mustToJson", |value: Value| {
-        json::encode(&value, JsonStyle::default()).map(Str::from)
-    });
 }
 
 /// Fails with the message alone if the value is nil or the empty string.
@@ -115,53 +101,45 @@ fn without_break(text: String) -> Str {
     Str::from(text.strip_suffix('\n').unwrap_or(&text))
 }
 
-/// An error is put into the map.
-fn with_error(map: Map, error: Option<String>) -> Result<Map, CallError> {
-    if let Some(error) = error {
-        map.insert("Error", Value::str(error))?;
-    }
-    Ok(map)
+/// What sigs.k8s.io/yaml says of a document of another shape.
+fn mismatch(value: &Value, target: &str) -> String {
+    let found = match value {
+        Value::Bool(_) => "bool",
+        Value::Str(_) => "string",
+        Value::List(_) => "array",
+        Value::Map(_) => "object",
+        _ => "number",
+    };
+    format!(
+        "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go value of type {target}"
+    )
 }
 
-/// An error is the only item.
-fn or_error(list: List, error: Option<String>) -> List {
-    match error {
-        Some(error) => List::new(vec![Value::str(error)]),
-        None => list,
-    }
-}
-
-const DECODING: &str = "error unmarshaling JSON: while decoding JSON: ";
-
-fn read_yaml(text: &Str) -> (Value, Option<String>) {
+fn read_yaml(text: &Str) -> Result<Value, String> {
     match gitops_core::yaml::from_slice(text) {
-        Ok(value) => (Value::from(&value), None),
-        Err(error) => (Value::Nil, Some(error.unmarshal_message())),
+        Ok(value) => Ok(Value::from(&value)),
+        Err(error) => Err(error.unmarshal_message()),
     }
 }
 
-fn from_yaml(text: Str) -> Result<Map, CallError> {
-    let (value, error) = read_yaml(&text);
-    if error.is_some() {
-        return with_error(Map::new(), error);
-    }
-    if matches!(value, Value::Nil) {
-        return Ok(Map::new());
-    }
-    let decoded = json::as_map(value, None);
-    let error = decoded.error.map(|error| format!("{DECODING}{error}"));
-    with_error(decoded.value, error)
+/// A document as a map. What is wrong with it is told under the key `Error`.
+fn from_yaml(text: Str) -> Map {
+    let error = match read_yaml(&text) {
+        Ok(Value::Map(map)) => return map,
+        Ok(Value::Nil) => return Map::new(),
+        Ok(other) => mismatch(&other, "map[string]interface {}"),
+        Err(error) => error,
+    };
+    Map::from_iter([("Error", Value::str(error))])
 }
 
+/// A document as a list. What is wrong with it is the only item.
 fn from_yaml_array(text: Str) -> List {
-    let (value, error) = read_yaml(&text);
-    if error.is_some() {
-        return or_error(List::new(Vec::new()), error);
-    }
-    if matches!(value, Value::Nil) {
-        return List::new(Vec::new());
-    }
-    let decoded = json::as_list(value, None);
-    let error = decoded.error.map(|error| format!("{DECODING}{error}"));
-    or_error(decoded.value, error)
+    let error = match read_yaml(&text) {
+        Ok(Value::List(list)) => return list,
+        Ok(Value::Nil) => return List::new(Vec::new()),
+        Ok(other) => mismatch(&other, "[]interface {}"),
+        Err(error) => error,
+    };
+    List::new(vec![Value::str(error)])
 }

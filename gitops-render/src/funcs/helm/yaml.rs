@@ -2,7 +2,7 @@
 
 use gitops_core::yaml::Emitter;
 
-use super::json;
+use crate::funcs::encoding::json::{Style, to_json};
 use crate::template::{CallError, Map, Object, Str, Value, with_stack};
 
 /// Nesting at which writing fails; go-yaml reads the JSON back, and stops there.
@@ -95,7 +95,7 @@ impl Writer {
         match self.dialect {
             Dialect::Json => {
                 if !number.is_finite() {
-                    json::float(number)?;
+                    to_json(&Value::Float(number), Style::COMPACT)?;
                 }
                 self.emitter.float_as_json(number);
             }
@@ -107,7 +107,7 @@ impl Writer {
     fn bytes(&mut self, bytes: &Str) -> Result<(), CallError> {
         match self.dialect {
             Dialect::Json => {
-                let encoded = json::encode(&Value::Bytes(bytes.clone()), json::JsonStyle::default())?;
+                let encoded = to_json(&Value::Bytes(bytes.clone()), Style::COMPACT)?;
                 let text = String::from_utf8_lossy(&encoded);
                 self.emitter.string(text.trim_matches('"'));
             }
@@ -187,7 +187,11 @@ impl Writer {
             self.emitter.null();
             return Ok(());
         }
-        let fields = object.fields();
+        let fields: Vec<_> = object
+            .fields()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(char::is_uppercase))
+            .collect();
         let lower: Vec<String> = fields.iter().map(|(name, _)| name.to_lowercase()).collect();
         let order: Vec<(&str, &Value)> = lower
             .iter()
@@ -248,7 +252,7 @@ fn check_key(key: &str) -> Result<(), CallError> {
     if key.len() < 200 && key.bytes().all(|byte| byte < 0x7f) {
         return Ok(());
     }
-    let encoded = json::encode(&Value::from(key), json::JsonStyle::default())?;
+    let encoded = to_json(&Value::from(key), Style::COMPACT)?;
     let characters = String::from_utf8_lossy(&encoded).chars().count();
     if characters > 1024 || key.contains('\u{85}') {
         return Err(CallError::new("yaml: did not find expected ',' or '}'"));

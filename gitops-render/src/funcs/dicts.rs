@@ -1,6 +1,6 @@
 //! Dictionaries: `set`, `unset` and the merges change their first argument.
 
-use super::{Registry, Rest, defaults::is_empty, strings::strval};
+use super::{Registry, Rest, defaults::is_empty, semver, strings::strval};
 use crate::template::{
     CallError, Context, Entries, Kind, List, ListType, Map, MapType, Str, Value, with_stack,
 };
@@ -101,7 +101,7 @@ fn deep_copy(context: &mut Context<'_>, value: &Value, depth: u32) -> Result<Val
                 .collect::<Result<_, CallError>>()?;
             Ok(Value::Map(Map::from_entries(map.map_type(), entries)))
         }
-        _ => Ok(value.clone()),
+        _ => Ok(semver::deep_copy(value).unwrap_or_else(|| value.clone())),
     })
 }
 
@@ -208,10 +208,14 @@ impl Merger {
         check_depth(context, depth)?;
         context.spend(1 + source.len() as u64 / 4)?;
         with_stack(|| {
+            // Maps that contain each other change while they are merged.
             source
-                .snapshot()
+                .keys()
                 .into_iter()
-                .try_for_each(|(key, value)| self.merge_entry(context, target, key, value, depth))
+                .try_for_each(|key| match source.get(&key) {
+                    Some(value) => self.merge_entry(context, target, key, value, depth),
+                    None => Ok(()),
+                })
         })
     }
 

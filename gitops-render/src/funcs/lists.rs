@@ -78,8 +78,9 @@ pub(super) fn register(registry: &mut Registry) {
     }
     registry.add("concat", concat);
     registry.add("sortAlpha", sort_alpha);
-    registry.add("toStrings", |value: Value| {
-        to_strings(&value).map(|all| List::typed(ListType::Strings, texts(all)))
+    registry.add("toStrings", |value: Value| match value {
+        Value::List(list) if list.list_type() == ListType::Strings => Ok(list),
+        value => to_strings(&value).map(|all| List::typed(ListType::Strings, texts(all))),
     });
     registry.add("join", join);
 }
@@ -129,25 +130,33 @@ fn prepend(list: Value, value: Value) -> Result<List, CallError> {
     Ok(List::new(items))
 }
 
-/// Lists of `size` items; the last one may be shorter. The arithmetic of floats and its panics for
-/// sizes that are not positive are sprig's.
+/// Lists of `size` items; the last one may be shorter. The arithmetic of floats, and what comes of sizes
+/// that are not positive, is sprig's.
 fn chunk(context: &mut Context<'_>, size: i64, list: Value) -> Result<List, CallError> {
     let out_of_range = || CallError::new("runtime error: makeslice: len out of range");
     let items = items_of(&list, "chunk")?;
-    let count = ((items.len() as f64 - 1.0) / size as f64).floor() + 1.0;
+    let length = items.len() as f64;
+    let count = ((length - 1.0) / size as f64).floor() + 1.0;
     if !(0.0..1e15).contains(&count) {
         return Err(out_of_range());
     }
     let count = count as usize;
     context.allow_items(count)?;
-    if size <= 0 && count > 0 {
-        return Err(out_of_range());
+    let mut chunks = Vec::with_capacity(count);
+    let mut rest = items.as_slice();
+    for index in 0..count {
+        let mut wanted = size;
+        if index == count - 1 {
+            let last = (length % size as f64).floor() as i64;
+            wanted = if last == 0 { size } else { last };
+        }
+        let wanted = usize::try_from(wanted).map_err(|_| out_of_range())?;
+        let (chunk, after) = rest
+            .split_at_checked(wanted)
+            .ok_or_else(|| CallError::new("reflect: slice index out of range"))?;
+        chunks.push(Value::list(chunk.to_vec()));
+        rest = after;
     }
-    let chunks = items
-        .chunks(usize::try_from(size).unwrap_or(1).max(1))
-        .take(count)
-        .map(|chunk| Value::list(chunk.to_vec()))
-        .collect();
     Ok(List::typed(ListType::Lists, chunks))
 }
 
@@ -238,6 +247,9 @@ fn concat(Rest(lists): Rest<Value>) -> Result<Value, CallError> {
 /// The texts of the items, sorted by their bytes; of other values the text alone.
 fn sort_alpha(value: Value) -> Result<List, CallError> {
     let mut all = match value.underlying().as_ref() {
+        Value::List(list) if list.list_type() == ListType::Strings && list.is_nil() => {
+            return Ok(list.clone());
+        }
         Value::List(_) | Value::Bytes(_) => to_strings(&value)?,
         _ => vec![strval(&value)?],
     };

@@ -18,6 +18,13 @@ pub(super) fn register(registry: &mut Registry) {
     });
 }
 
+/// What `deepCopy` makes of a version: one without numbers, for it copies exported fields only.
+pub(super) fn deep_copy(value: &Value) -> Option<Value> {
+    value
+        .downcast::<VersionObject>()
+        .map(|_| Value::object(VersionObject(Version::new(0, 0, 0))))
+}
+
 fn parse(text: &Str) -> Result<Version, CallError> {
     Version::parse(&text.to_str()).map_err(|error| CallError::new(error.to_string()))
 }

@@ -9,7 +9,7 @@ mod zone;
 
 use gitops_core::go;
 
-use self::{objects::TimeObject, parse::parse, zone::Zone};
+use self::{objects::TimeObject, parse::parse, time::RFC3339_NANO, zone::Zone};
 use super::{Argument, Concrete, Registry};
 use crate::template::{CallError, Context, FunctionSet, Str, Type, Value};
 
@@ -81,6 +81,18 @@ pub(super) fn parsed_in(layout: &str, text: &str, zone: Option<&str>) -> Option<
         None => time,
     };
     Some(Value::object(TimeObject(time)))
+}
+
+/// The text of a time in TOML: without what is not known of it.
+pub(super) fn toml_text(value: &Value) -> Option<String> {
+    let TimeObject(time) = value.downcast()?;
+    let layout = match time.zone().name() {
+        "datetime-local" => "2006-01-02T15:04:05.999999999",
+        "date-local" => "2006-01-02",
+        "time-local" => "15:04:05.999999999",
+        _ => RFC3339_NANO,
+    };
+    Some(time.format(layout))
 }
 
 const HTML: &str = "2006-01-02";

@@ -2,7 +2,7 @@
 //! indented by two spaces.
 
 use crate::{
-    funcs::Registry,
+    funcs::{Registry, dates},
     template::{CallError, FunctionSet, Kind, Map, Value, fmt::format_float, with_stack},
 };
 
@@ -107,11 +107,10 @@ fn text_of(value: &Value) -> Option<(String, bool)> {
     let Value::Object(object) = value else {
         return None;
     };
+    if let Some(text) = dates::toml_text(value) {
+        return Some((text, false));
+    }
     match object.type_name().as_ref() {
-        "time.Time" => match object.to_json() {
-            Some(Value::Str(text)) => Some((text.to_str().into_owned(), false)),
-            _ => None,
-        },
         "time.Duration" => object.string().map(|text| (text, true)),
         _ => match object.to_json() {
             Some(Value::Str(text)) => Some((text.to_str().into_owned(), true)),
@@ -127,7 +126,8 @@ struct Writer {
 impl Writer {
     fn encode(&mut self, key: &mut Vec<String>, value: &Value) -> Outcome {
         with_stack(|| match Form::of(value, key.len())? {
-            Form::Nothing => Ok(()),
+            Form::Nothing if value.kind() != Kind::Slice => Ok(()),
+            Form::Nothing => self.key_value(key, value, false),
             Form::Plain => self.key_value(key, value, false),
             Form::Table => self.table(key, value),
             Form::TableArray => self.table_array(key, value),

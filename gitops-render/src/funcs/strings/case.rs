@@ -102,6 +102,8 @@ pub(super) fn camel_case(text: &[u8]) -> String {
     let leading = characters.iter().take_while(|&&c| is_connector(c)).count();
     let mut out: String = characters[..leading].iter().collect();
     let Some((&first, rest)) = characters[leading..].split_first() else {
+        // Of connectors alone the last one is written twice.
+        out.extend(characters.last());
         return out;
     };
     let mut in_upper_run = is_upper(first);
@@ -395,7 +397,7 @@ mod tests {
             (" camel-case ", " CamelCase "),
             ("GOLANG_IS_GREAT", "GolangIsGreat"),
             ("a", "A"),
-            ("-", "-"),
+            ("-", "--"),
         ] {
             assert_eq!(camel_case(text.as_bytes()), expected, "{text}");
         }

@@ -32,6 +32,7 @@ mod source;
 mod store;
 mod tree;
 mod url;
+pub mod verify;
 pub mod webhook;
 pub mod write;
 

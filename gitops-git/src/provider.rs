@@ -21,9 +21,14 @@ use crate::{
     options::{Limits, Timeouts},
     remote::{Dialer, RemoteRepository, SshProgram, http::Clients},
     source::GitSource,
-    store::LocalRepository,
+    store::{Budget, LocalRepository},
     url::{GitUrl, UrlMap},
 };
+
+/// Packs of one store before they are made one; each is an open file and a step of every search.
+const PACKS: usize = 32;
+/// Commits kept when that happens, beside those in use.
+const COMMITS: usize = 16;
 
 /// Opens Git repositories. Cloning it is cheap and shares everything.
 #[derive(Clone)]
@@ -36,6 +41,7 @@ struct Shared {
     map: UrlMap,
     local: LocalAccess,
     refresh: Duration,
+    budget: Budget,
     dialer: Arc<Dialer>,
     open: Mutex<HashMap<String, GitSource>>,
 }
@@ -63,6 +69,7 @@ pub struct GitProviderBuilder {
     limits: Limits,
     clock: Arc<dyn Clock>,
     ssh: Option<PathBuf>,
+    store_size: u64,
 }
 
 impl GitProviderBuilder {
@@ -116,6 +123,14 @@ impl GitProviderBuilder {
         self
     }
 
+    /// Bytes that the store of one remote repository may take before commits that were not used for
+    /// longest are dropped from it. Commits that somebody reads stay. Default: 1 GiB.
+    #[must_use]
+    pub fn store_size(mut self, bytes: u64) -> Self {
+        self.store_size = bytes;
+        self
+    }
+
     /// The provider. Nothing is opened or written yet.
     #[must_use]
     pub fn build(self) -> GitProvider {
@@ -129,6 +144,11 @@ impl GitProviderBuilder {
                 map: self.map,
                 local: self.local,
                 refresh: self.refresh,
+                budget: Budget {
+                    bytes: self.store_size,
+                    packs: PACKS,
+                    commits: COMMITS,
+                },
                 dialer: Arc::new(Dialer {
                     clients: Clients::default(),
                     credentials: self.credentials,
@@ -156,6 +176,7 @@ impl GitProvider {
             limits: Limits::default(),
             clock,
             ssh: None,
+            store_size: 1 << 30,
         }
     }
 
@@ -174,6 +195,7 @@ impl GitProvider {
             return Ok(source);
         }
         let limits = self.shared.dialer.limits.clone();
+        let clock = self.shared.dialer.clock.clone();
         let source = match target.local_path() {
             Some(path) => {
                 if mapped.is_none() && self.shared.local == LocalAccess::Mapped {
@@ -188,7 +210,7 @@ impl GitProvider {
                     LocalRepository::open(&path, &shown)
                 })
                 .await?;
-                GitSource::local(asked, repository, limits)
+                GitSource::local(asked, repository, limits, clock)
             }
             None => {
                 let directory = self.shared.cache.join(directory_name(&target));
@@ -198,8 +220,9 @@ impl GitProvider {
                     asked.to_string(),
                     directory,
                     self.shared.refresh,
+                    self.shared.budget.clone(),
                 );
-                GitSource::remote(asked, repository, limits)
+                GitSource::remote(asked, repository, limits, clock)
             }
         };
         let mut open = self

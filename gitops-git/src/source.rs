@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use gitops_core::clock::{Clock, Timestamp};
 use gitops_core::source::{FileTree, Revision, RevisionSpec, Source, SourceError};
 use gix::ObjectId;
 
@@ -30,6 +31,7 @@ struct Shared {
     url: GitUrl,
     shown: String,
     limits: Limits,
+    clock: Arc<dyn Clock>,
     place: Place,
     trees: Mutex<Trees>,
 }
@@ -46,20 +48,31 @@ struct Trees {
 }
 
 impl GitSource {
-    pub(crate) fn local(url: GitUrl, repository: LocalRepository, limits: Limits) -> Self {
-        Self::of(url, Place::Local(repository), limits)
+    pub(crate) fn local(
+        url: GitUrl,
+        repository: LocalRepository,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self::of(url, Place::Local(repository), limits, clock)
     }
 
-    pub(crate) fn remote(url: GitUrl, repository: RemoteRepository, limits: Limits) -> Self {
-        Self::of(url, Place::Remote(repository), limits)
+    pub(crate) fn remote(
+        url: GitUrl,
+        repository: RemoteRepository,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self::of(url, Place::Remote(repository), limits, clock)
     }
 
-    fn of(url: GitUrl, place: Place, limits: Limits) -> Self {
+    fn of(url: GitUrl, place: Place, limits: Limits, clock: Arc<dyn Clock>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 shown: url.to_string(),
                 url,
                 limits,
+                clock,
                 place,
                 trees: Mutex::default(),
             }),
@@ -149,12 +162,16 @@ impl GitSource {
         if let Some(tree) = self.kept(&commit) {
             return Ok(tree);
         }
-        let objects = match &self.shared.place {
+        let (objects, lease) = match &self.shared.place {
             Place::Local(repository) => {
                 let repository = repository.clone();
-                blocking(&self.shared.shown, move || repository.objects()).await?
+                let objects = blocking(&self.shared.shown, move || repository.objects()).await?;
+                (objects, None)
             }
-            Place::Remote(repository) => repository.objects_with(commit).await?,
+            Place::Remote(repository) => {
+                let (objects, lease) = repository.objects_with(commit).await?;
+                (objects, Some(lease))
+            }
         };
         let root = {
             let objects = objects.clone();
@@ -166,9 +183,13 @@ impl GitSource {
                 revision: revision.id.clone(),
             });
         };
-        let tree = GitTree::new(objects, self.shared.limits.clone(), commit, root);
+        let tree = GitTree::new(objects, self.shared.limits.clone(), commit, root, lease);
         self.keep(&tree);
         Ok(tree)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -202,6 +223,7 @@ impl GitSource {
                     self.shared.limits.clone(),
                     ObjectId::null(gix::hash::Kind::Sha1),
                     ObjectId::empty_tree(gix::hash::Kind::Sha1),
+                    None,
                 ))
             }
         }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     error::GitError,
     options::Limits,
+    remote::Lease,
     store::{Kind, Objects},
 };
 
@@ -46,6 +47,8 @@ pub struct GitTree {
 struct Shared {
     objects: Arc<Objects>,
     limits: Limits,
+    /// Keeps the objects from being collected.
+    _lease: Option<Lease>,
     directories: Mutex<HashMap<ObjectId, Arc<Directory>>>,
     linked: Mutex<HashMap<ObjectId, bool>>,
 }
@@ -96,11 +99,13 @@ impl GitTree {
         limits: Limits,
         commit: ObjectId,
         root: ObjectId,
+        lease: Option<Lease>,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 objects,
                 limits,
+                _lease: lease,
                 directories: Mutex::default(),
                 linked: Mutex::default(),
             }),

@@ -16,7 +16,7 @@ pub(crate) use connection::{Connection, Dialer, tell};
 pub(crate) use fetch::{Depth, FetchRequest};
 pub(crate) use pkt::{Packet, PacketReader, WireError};
 pub(crate) use references::{Reference, References};
-pub(crate) use repository::RemoteRepository;
+pub(crate) use repository::{Lease, RemoteRepository};
 pub(crate) use ssh::SshProgram;
 
 /// How this crate names itself to servers.

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     path::PathBuf,
     sync::{
-        Arc, Mutex as StdMutex, PoisonError,
+        Arc, Mutex as StdMutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::GitError,
     options::Timeouts,
-    store::{Objects, Store},
+    store::{Budget, Objects, Store},
     url::GitUrl,
 };
 
@@ -42,7 +42,12 @@ pub(crate) struct RemoteRepository {
     fetching: Mutex<Fetching>,
     fetching_attempts: Attempts,
     objects: StdMutex<Option<Arc<Objects>>>,
+    budget: Budget,
+    leases: StdMutex<Vec<Weak<ObjectId>>>,
 }
+
+/// Keeps a commit from being collected for as long as somebody reads it.
+pub(crate) type Lease = Arc<ObjectId>;
 
 #[derive(Default)]
 struct Listing {
@@ -108,6 +113,7 @@ impl RemoteRepository {
         shown: String,
         directory: PathBuf,
         refresh: Duration,
+        budget: Budget,
     ) -> Self {
         Self {
             dialer,
@@ -120,6 +126,8 @@ impl RemoteRepository {
             fetching: Mutex::default(),
             fetching_attempts: Attempts::default(),
             objects: StdMutex::default(),
+            budget,
+            leases: StdMutex::default(),
         }
     }
 
@@ -193,12 +201,15 @@ impl RemoteRepository {
     }
 
     /// A reader of a store that holds the whole tree of `commit`.
-    pub(crate) async fn objects_with(&self, commit: ObjectId) -> Result<Arc<Objects>, GitError> {
+    pub(crate) async fn objects_with(
+        &self,
+        commit: ObjectId,
+    ) -> Result<(Arc<Objects>, Lease), GitError> {
         let arrival = self.fetching_attempts.now();
         let mut fetching = self.fetching.lock().await;
         let store = self.store(&mut fetching).await?;
         if store.has_tip(&commit) {
-            return self.reader(&store, false);
+            return Ok((self.reader(&store, false)?, self.lease(commit)));
         }
         if let Some((attempt, error)) = &fetching.failure
             && *attempt >= arrival
@@ -213,13 +224,49 @@ impl RemoteRepository {
         match result {
             Ok(()) => {
                 fetching.failure = None;
-                self.reader(&store, true)
+                let lease = self.lease(commit);
+                self.collect(&store).await?;
+                Ok((self.reader(&store, true)?, lease))
             }
             Err(error) => {
                 fetching.failure = Some((attempt, error.clone()));
                 Err(error)
             }
         }
+    }
+
+    fn lease(&self, commit: ObjectId) -> Lease {
+        let lease = Arc::new(commit);
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.retain(|lease| lease.strong_count() > 0);
+        leases.push(Arc::downgrade(&lease));
+        lease
+    }
+
+    /// Makes the store small again where it has outgrown its budget.
+    async fn collect(&self, store: &Arc<Store>) -> Result<(), GitError> {
+        let used: Vec<ObjectId> = {
+            let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut used: Vec<ObjectId> = leases
+                .iter()
+                .filter_map(Weak::upgrade)
+                .map(|lease| *lease)
+                .collect();
+            used.sort();
+            used.dedup();
+            used
+        };
+        let budget = self.budget.clone();
+        let lock = store.lock().await?;
+        let store = store.clone();
+        self.blocking(move || {
+            let _lock = lock;
+            if store.is_over(&budget)? {
+                store.collect(&budget, &used)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// A reader of whatever the store holds.
@@ -231,6 +278,7 @@ impl RemoteRepository {
 
     async fn fetch(&self, commit: ObjectId, store: &Arc<Store>) -> Result<(), GitError> {
         let _span = tracing::debug_span!("git fetch", url = %self.url, %commit);
+        let _lock = store.lock().await?;
         let mut connection = self.connect().await?;
         let limits = &self.dialer.limits;
         let have: Vec<ObjectId> = store.tips()?.into_iter().take(HAVES).collect();
@@ -294,8 +342,18 @@ impl RemoteRepository {
         let _fetching = self.fetching.lock().await;
         let shown = self.shown.clone();
         let limits = self.dialer.limits.clone();
+        let most = self.budget.packs;
         let store = self
-            .blocking(move || Store::open(&path, &shown, &limits).map(Arc::new))
+            .blocking(move || {
+                let store = Store::open(&path, &shown, &limits)?;
+                // History is cheap to fetch anew.
+                if store.size()?.0 > most {
+                    std::fs::remove_dir_all(&path)
+                        .map_err(|error| GitError::store(&path, error))?;
+                    return Store::open(&path, &shown, &limits).map(Arc::new);
+                }
+                Ok(Arc::new(store))
+            })
             .await?;
         let want: Vec<ObjectId> = branches_and_tags(&references)
             .into_iter()
@@ -374,6 +432,7 @@ impl RemoteRepository {
     pub(crate) async fn keep(&self, commit: ObjectId, pack: Vec<u8>) -> Result<(), GitError> {
         let mut fetching = self.fetching.lock().await;
         let store = self.store(&mut fetching).await?;
+        let _lock = store.lock().await?;
         let sink = store.receive(true)?;
         // Where the store gives up, `finish` says why.
         let _ = sink.send(pack.into()).await;

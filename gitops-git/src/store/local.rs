@@ -64,14 +64,16 @@ impl LocalRepository {
                 continue;
             };
             let name = reference.name().as_bstr().to_string();
+            let own = reference.target().try_id().map(ToOwned::to_owned);
             let Ok(peeled) = reference.peel_to_id() else {
                 continue;
             };
-            let object = peeled.detach();
+            let target = peeled.detach();
+            let object = own.unwrap_or(target);
             list.push(Reference {
                 name,
                 object,
-                peeled: None,
+                peeled: (object != target).then_some(target),
                 symbolic: None,
             });
         }

@@ -23,6 +23,9 @@ use crate::{error::GitError, options::Limits, store::Objects};
 
 const TIPS: &str = "refs/gitops";
 
+/// Between two looks at a lock that another process holds.
+const LOCK_POLL: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// The store of one remote.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -160,12 +163,49 @@ impl Store {
                 &stop,
                 &url,
             )
+            .map(|_| ())
         });
         Ok(PackSink {
             sender,
             work,
             interrupt,
         })
+    }
+
+    /// Forgets that the whole tree of `commit` is there.
+    pub(crate) fn unmark_tip(&self, commit: &ObjectId) -> Result<(), GitError> {
+        let file = self.tip_file(commit);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(GitError::store(&file, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until no other process changes the store; the lock ends when the file is dropped.
+    pub(crate) async fn lock(&self) -> Result<fs::File, GitError> {
+        let path = self.path.join("lock");
+        let file = fs::File::create(&path).map_err(|error| GitError::store(&path, error))?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(LOCK_POLL).await,
+                Err(fs::TryLockError::Error(error)) => return Err(GitError::store(&path, error)),
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn object_size(&self) -> u64 {
+        self.object_size
     }
 
     fn tip_file(&self, commit: &ObjectId) -> PathBuf {
@@ -202,7 +242,7 @@ impl Drop for PackSink {
     }
 }
 
-/// Writes pack and index into `directory`, or nothing.
+/// Writes pack and index into `directory`, or nothing. Returns the path of the pack.
 pub(crate) fn index_pack(
     reader: &mut dyn BufRead,
     directory: &Path,
@@ -210,7 +250,7 @@ pub(crate) fn index_pack(
     object_size: u64,
     interrupt: &AtomicBool,
     url: &str,
-) -> Result<(), GitError> {
+) -> Result<Option<PathBuf>, GitError> {
     let options = gix::odb::pack::bundle::write::Options {
         alloc_limit_bytes: usize::try_from(object_size).ok(),
         ..Default::default()
@@ -247,7 +287,7 @@ pub(crate) fn index_pack(
     if let Some(keep) = written.keep_path {
         let _ = fs::remove_file(keep);
     }
-    Ok(())
+    Ok(written.data_path)
 }
 
 /// Pieces as a reader. A channel that closes without an end is a pack that was cut off.

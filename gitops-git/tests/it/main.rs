@@ -5,6 +5,9 @@
 mod http;
 mod local;
 mod server;
+mod ssh;
+mod store;
 mod trees;
+mod verify;
 mod world;
 mod write;

@@ -1,0 +1,234 @@
+//! ssh and `git://`, against sshd and `git daemon` on loopback.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use gitops_core::{
+    Classified, ErrorClass,
+    clock::Timestamp,
+    source::{FileTree, RevisionSpec},
+};
+use gitops_git::{
+    GitError,
+    credentials::{Access, ByPrefix, Secret, SshIdentity},
+    write::{CommitOptions, Edit, Identity, Proposal},
+};
+
+use crate::{
+    server::publish,
+    world::{World, git, isolate},
+};
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+async fn listening(port: u16) {
+    for _ in 0..200 {
+        if tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("nothing listens on {port}");
+}
+
+fn keygen(file: &Path) -> String {
+    let status = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "x", "-f"])
+        .arg(file)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    fs::read_to_string(file.with_extension("pub")).unwrap()
+}
+
+fn which(name: &str) -> Option<String> {
+    ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin"]
+        .iter()
+        .map(|dir| format!("{dir}/{name}"))
+        .find(|path| Path::new(path).exists())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_ssh() {
+    let (Some(sshd), Some(ssh)) = (which("sshd"), which("ssh")) else {
+        eprintln!("sshd is not installed: ssh is not tried");
+        return;
+    };
+    // A system directory that sshd insists on when it runs as root.
+    let _ = fs::create_dir_all("/run/sshd");
+    let world = World::new();
+    let repo = world.repository("repo");
+    repo.write("a", "a\n");
+    let head = repo.commit("first");
+    let bare = publish(&repo.path, &world.path("srv"), "it's a repo.git");
+    let host_key = keygen(&world.path("host"));
+    let public = keygen(&world.path("user"));
+    keygen(&world.path("stranger"));
+    fs::write(world.path("authorized"), public).unwrap();
+    let port = free_port();
+    let config = format!(
+        "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\n\
+         UsePAM no\nPidFile none\nAcceptEnv GIT_PROTOCOL\nPermitRootLogin yes\nPasswordAuthentication no\n",
+        world.path("host").display(),
+        world.path("authorized").display()
+    );
+    fs::write(world.path("sshd_config"), config).unwrap();
+    let child = Command::new(sshd)
+        .args(["-D", "-e", "-f"])
+        .arg(world.path("sshd_config"))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _running = Running(child);
+    listening(port).await;
+
+    let user = Command::new("id").arg("-un").output().unwrap();
+    let user = String::from_utf8_lossy(&user.stdout).trim().to_owned();
+    let known_hosts = format!("[127.0.0.1]:{port} {host_key}");
+    let identity = |key: &str, known_hosts: &str| SshIdentity {
+        key: Secret::new(fs::read_to_string(world.path(key)).unwrap()),
+        known_hosts: Some(known_hosts.to_owned()),
+        insecure: false,
+    };
+    let url = format!("ssh://{user}@127.0.0.1:{port}{}", bare.display()).replace(' ', "%20");
+    let open = async |key: &str, known_hosts: &str, url: &str| {
+        let prefix = format!("ssh://{user}@127.0.0.1:{port}");
+        let access = ByPrefix::new().with(&prefix, Access::ssh(identity(key, known_hosts)));
+        world
+            .provider()
+            .credentials(access)
+            .ssh_program(&ssh)
+            .build()
+            .open_url(url)
+            .await
+            .unwrap()
+    };
+    let source = open("user", &known_hosts, &url).await;
+    let revision = source.resolve(&RevisionSpec::head()).await.unwrap();
+    assert_eq!(revision.id, head);
+    let tree = source.tree(&revision).await.unwrap();
+    assert_eq!(&tree.read("a").unwrap().unwrap()[..], b"a\n");
+
+    let options = CommitOptions::new(
+        "main",
+        Identity::new("Bot", "bot@example.org"),
+        Timestamp::from_second(1_700_000_000).unwrap(),
+    );
+    source
+        .commit(&options, |_| {
+            Ok(Proposal {
+                message: "over ssh".to_owned(),
+                edits: vec![Edit::Write {
+                    path: "a".to_owned(),
+                    content: "b\n".into(),
+                }],
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(git(&bare, &["show", "main:a"]), "b");
+
+    for (key, hosts, url, class, words) in [
+        (
+            "stranger",
+            known_hosts.as_str(),
+            url.as_str(),
+            ErrorClass::Unauthenticated,
+            "Permission denied",
+        ),
+        ("user", "", &url, ErrorClass::Unauthenticated, "host key"),
+        (
+            "user",
+            &known_hosts,
+            &format!("ssh://{user}@127.0.0.1:{port}/nothing.git"),
+            ErrorClass::NotFound,
+            "no repository",
+        ),
+    ] {
+        let error = open(key, hosts, url)
+            .await
+            .resolve(&RevisionSpec::head())
+            .await
+            .unwrap_err();
+        assert_eq!(error.class(), class, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let left: Vec<_> = fs::read_dir(world.path("cache/ssh")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+
+    let without = world.provider().build().open_url(&url).await.unwrap();
+    let error = without.resolve(&RevisionSpec::head()).await.unwrap_err();
+    assert!(matches!(error, GitError::Unsupported { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_the_git_protocol() {
+    let world = World::new();
+    let repo = world.repository("repo");
+    repo.write("a", "a\n");
+    repo.commit("first");
+    let bare = publish(&repo.path, &world.path("srv"), "repo.git");
+    let port = free_port();
+    let mut command = Command::new("git");
+    isolate(&mut command);
+    let child = command
+        .args([
+            "-c",
+            "safe.directory=*",
+            "daemon",
+            "--export-all",
+            "--reuseaddr",
+        ])
+        .args(["--listen=127.0.0.1", &format!("--port={port}")])
+        .arg(format!("--base-path={}", world.path("srv").display()))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _running = Running(child);
+    listening(port).await;
+    let provider = world.provider().build();
+    let source = provider
+        .open_url(&format!("git://127.0.0.1:{port}/repo.git"))
+        .await
+        .unwrap();
+    for content in ["a\n", "b\n"] {
+        repo.write("a", content);
+        repo.commit("next");
+        repo.git(&["push", "-q", &bare.display().to_string(), "main"]);
+        let revision = source.resolve(&"main".into()).await.unwrap();
+        let tree = source.tree(&revision).await.unwrap();
+        assert_eq!(&tree.read("a").unwrap().unwrap()[..], content.as_bytes());
+    }
+    let missing = provider
+        .open_url(&format!("git://127.0.0.1:{port}/nope.git"))
+        .await
+        .unwrap();
+    let error = missing.resolve(&"main".into()).await.unwrap_err();
+    assert!(
+        matches!(error.class(), ErrorClass::NotFound | ErrorClass::Forbidden),
+        "{error}"
+    );
+}

@@ -18,6 +18,8 @@ import (
 type dump struct {
 	Types []any    `json:"types"`
 	Kinds [][4]any `json:"kinds"`
+	// Types of k8s.io/api/core/v1 by name.
+	Names map[string]int `json:"names"`
 	known map[reflect.Type]int
 }
 
@@ -150,6 +152,12 @@ func main() {
 	for _, k := range keys {
 		p := parts[k]
 		d.Kinds = append(d.Kinds, [4]any{p[0], p[1], p[2], d.visit(byKey[k])})
+	}
+	d.Names = map[string]int{}
+	for t, at := range d.known {
+		if t.PkgPath() == "k8s.io/api/core/v1" && t.Name() != "" {
+			d.Names[t.Name()] = at
+		}
 	}
 	w, err := zlib.NewWriterLevel(os.Stdout, zlib.BestCompression)
 	if err != nil {

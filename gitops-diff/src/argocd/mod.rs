@@ -6,9 +6,12 @@
 //! of the built-in kinds, structured merge for objects that ask for server-side apply, and the
 //! answer of a dry-run.
 
+mod ignore;
 mod server_side;
 mod structured;
 mod three_way;
+
+pub use ignore::{ArgoNormalizer, Override, Overrides, prepare};
 
 use gitops_core::{
     GroupVersionKind,
@@ -109,6 +112,20 @@ pub enum ArgoDiffError {
         side: &'static str,
         /// Where, and what is wrong.
         source: crate::normalize::GoTypeError,
+    },
+    /// An ignore rule cannot be used.
+    #[error("the ignore rule `{rule}` cannot be used: {reason}")]
+    Rule {
+        /// The rule.
+        rule: String,
+        /// Why.
+        reason: String,
+    },
+    /// The ignore rules leave no object.
+    #[error("the ignore rules of {object} leave nothing of it to compare")]
+    NothingLeft {
+        /// The object.
+        object: String,
     },
     /// A strategic merge patch cannot be made or applied.
     #[error(transparent)]

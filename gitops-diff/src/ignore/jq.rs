@@ -72,7 +72,7 @@ impl JqPaths {
             reason,
         };
         // By itself first: the parentheses below must not complete it.
-        compile(expression).map_err(error)?;
+        compile(&format!("{PRELUDE}{expression}")).map_err(error)?;
         let filter = compile(&path_program(expression)).map_err(error)?;
         Ok(Self {
             expression: expression.to_owned(),
@@ -134,9 +134,20 @@ impl JqPaths {
     }
 }
 
+/// Filters of jq that the interpreter lacks.
+const PRELUDE: &str = "\
+    def IN(s): any(s == .; .); \
+    def IN(src; s): any(src == s; .); \
+    def INDEX(stream; f): reduce stream as $row ({}; .[$row | f | tostring] |= $row); \
+    def INDEX(f): INDEX(.[]; f); \
+    def leaf_paths: paths(scalars); \
+    def ascii: [.] | implode; \
+    def toarray: if isarray then . else [.] end; \
+    def isvalid(f): try (f | true) catch false; ";
+
 fn path_program(expression: &str) -> String {
     // The line break ends a comment.
-    format!("path({expression}\n)")
+    format!("{PRELUDE}path({expression}\n)")
 }
 
 enum Failure {

@@ -49,6 +49,8 @@ pub(crate) struct GoField {
 pub(crate) struct GoTypes {
     types: Vec<GoType>,
     kinds: HashMap<GroupVersionKind, usize>,
+    /// Types of `k8s.io/api/core/v1` by name.
+    core: HashMap<String, usize>,
 }
 
 /// A type among all types.
@@ -79,12 +81,18 @@ impl GoTypes {
         })
     }
 
-    /// The type of a field of a kind, as in `spec.template.spec`.
-    pub(crate) fn part(&self, gvk: &GroupVersionKind, path: &[&str]) -> Option<GoRef<'_>> {
-        path.iter().try_fold(self.kind(gvk)?, |at, name| {
-            let field = at.field(name)?;
-            Some(at.to(field.ty))
+    /// A type of `k8s.io/api/core/v1`, as in `PodSpec`.
+    pub(crate) fn core(&self, name: &str) -> Option<GoRef<'_>> {
+        self.core.get(name).map(|at| GoRef {
+            types: self,
+            at: *at,
         })
+    }
+
+    /// The first type of this shape.
+    pub(crate) fn scalar(&self, is: impl Fn(&GoType) -> bool) -> Option<GoRef<'_>> {
+        let at = self.types.iter().position(is)?;
+        Some(GoRef { types: self, at })
     }
 }
 
@@ -179,5 +187,11 @@ fn read(data: &Value) -> GoTypes {
             (gvk, index(&kind[3]))
         })
         .collect();
-    GoTypes { types, kinds }
+    let core = data["names"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, at)| (name.clone(), index(at)))
+        .collect();
+    GoTypes { types, kinds, core }
 }

@@ -15,5 +15,4 @@ mod remarshal;
 pub(crate) use defaults::set_defaults;
 pub(crate) use go_types::{GoRef, GoType, go_types};
 pub(crate) use kinds::{gvk_of, normalize, remarshal_object};
-pub use remarshal::GoTypeError;
-pub(crate) use remarshal::{Unknown, only_stated, remarshal};
+pub(crate) use remarshal::{GoTypeError, Unknown, only_stated, remarshal};

@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use gitops_core::app::IgnoreDifferences;
 use gitops_diff::{
     SchemaSet,
-    argocd::{ArgoOptions, MANAGER, Way, diff},
+    argocd::{
+        ArgoDiff, ArgoDiffError, ArgoOptions, MANAGER, Override, Overrides, Way, diff, prepare,
+    },
 };
 use serde_json::Value;
 
@@ -85,4 +88,52 @@ fn corpus_structured_merge() {
 #[test]
 fn corpus_server_side() {
     score("diff ssd", "ssd");
+}
+
+#[test]
+fn corpus_ignore() {
+    let (Some(schemas), Some(cases)) = (schemas(), cases("diff/ignore.jsonl")) else {
+        return;
+    };
+    let mut score = Score::new("diff ignore");
+    for case in &cases {
+        let result = match (ignored(case, &schemas), case.get("error")) {
+            (Err(_), Some(_)) => Ok(()),
+            (Err(error), None) => Err(format!("fails: {error}")),
+            (Ok(_), Some(error)) => Err(format!("should fail: {error}")),
+            (Ok((live, config, found)), None) => same("live", &live, &case["normalized_live"])
+                .and_then(|()| same("config", &config, &case["normalized_config"]))
+                .and_then(|()| match case.get("modified") {
+                    None => Ok(()),
+                    Some(modified) => {
+                        same("predicted", &found.predicted_live, &case["predicted_live"])
+                            .and_then(|()| same("modified", &found.modified.into(), modified))
+                    }
+                }),
+        };
+        score.case(case["id"].as_str().unwrap(), result);
+    }
+    score.finish();
+}
+
+fn ignored(case: &Value, schemas: &SchemaSet) -> Result<(Value, Value, ArgoDiff), ArgoDiffError> {
+    let rules: Vec<IgnoreDifferences> = serde_json::from_value(case["ignore"].clone()).unwrap();
+    let mut overrides = Overrides::new();
+    for (key, value) in case["overrides"].as_object().into_iter().flatten() {
+        overrides.insert(key.clone(), Override::from_value(value)?);
+    }
+    let (live, config, normalizer) =
+        prepare(&case["live"], &case["config"], &rules, &overrides, schemas)?;
+    let options = ArgoOptions {
+        way: Way::Default,
+        ignore_aggregated_roles: false,
+        manager: MANAGER,
+        schemas,
+        normalizer: &|object| drop(normalizer.normalize(object)),
+    };
+    let (mut normal_live, mut normal_config) = (live.clone(), config.clone());
+    normalizer.normalize(&mut normal_live)?;
+    normalizer.normalize(&mut normal_config)?;
+    let found = diff(Some(&config), Some(&live), &options)?;
+    Ok((normal_live, normal_config, found))
 }

@@ -22,6 +22,9 @@ pub(crate) struct ChartGraph<'a> {
     nodes: Vec<Node<'a>>,
     metas: Vec<Meta>,
     dependencies: Vec<Dependency>,
+    /// Entries whose `import-values` were read and rewritten. Where charts share an entry, Helm does
+    /// not recognise the rewritten form when it comes to it again, and imports nothing.
+    imported: BTreeSet<usize>,
     profile: &'a Profile,
     warnings: RefCell<BTreeSet<String>>,
 }
@@ -73,6 +76,7 @@ impl<'a> ChartGraph<'a> {
             nodes: Vec::new(),
             metas: Vec::new(),
             dependencies: Vec::new(),
+            imported: BTreeSet::new(),
             profile,
             warnings: RefCell::default(),
         };
@@ -339,7 +343,12 @@ impl<'a> ChartGraph<'a> {
         for index in dependencies {
             let dependency = &self.dependencies[index];
             let mut imports = Vec::new();
-            for import in &dependency.import_values {
+            let unread = if self.imported.contains(&index) {
+                &[]
+            } else {
+                dependency.import_values.as_slice()
+            };
+            for import in unread {
                 let (child, parent) = match import {
                     serde_json::Value::Object(pair) => {
                         let text = |key| go_text(pair.get(key));
@@ -366,6 +375,7 @@ impl<'a> ChartGraph<'a> {
         coalescer.tables(&values, &imported, "", true);
         for (index, imports) in rewritten {
             self.dependencies[index].import_values = imports;
+            self.imported.insert(index);
         }
         self.nodes[node].values = Some(values);
         Ok(())

@@ -201,11 +201,6 @@ fn scalar_text(value: &Value) -> String {
     }
 }
 
-/// Go's `%v` of a float.
-pub(crate) fn go_float(value: f64) -> String {
-    scientific(&format!("{value:e}"), &value.to_string())
-}
-
 /// Go's choice between a number's two forms with the shortest digits.
 fn scientific(with_exponent: &str, plain: &str) -> String {
     let (digits, exponent) = with_exponent
@@ -221,7 +216,7 @@ fn scientific(with_exponent: &str, plain: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::go_float;
+    use super::scientific;
 
     #[test]
     fn floats_are_written_as_go_writes_them() {
@@ -234,7 +229,8 @@ mod tests {
             (0.0001, "0.0001"),
             (100_000.0, "100000"),
         ] {
-            assert_eq!(go_float(value), text);
+            let value: f32 = value;
+            assert_eq!(scientific(&format!("{value:e}"), &value.to_string()), text);
         }
     }
 }

@@ -9,11 +9,10 @@ use std::{cell::RefCell, collections::BTreeSet};
 use crate::{
     helm::{
         HelmError,
-        chart::decode::go_float,
         profile::NullRules,
         values::{Table, put},
     },
-    template::Value,
+    template::{Value, fmt},
 };
 
 /// A chart as coalescing sees it.
@@ -227,18 +226,9 @@ fn remove_nulls(table: &Table) {
 
 /// Go's `%t`, which is meant for booleans.
 fn boolean_verb(value: &Value) -> String {
-    match value {
-        Value::Bool(flag) => flag.to_string(),
-        Value::Nil => "%!t(<nil>)".to_owned(),
-        Value::List(items) => {
-            let items: Vec<String> = items.iter().map(boolean_verb).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::Str(text) => format!("%!t(string={text})"),
-        Value::Int64(number) => format!("%!t(int64={number})"),
-        Value::Float(number) => format!("%!t(float64={})", go_float(*number)),
-        other => format!("%!t({})", other.type_name()),
-    }
+    const DEPTH: u32 = 1000;
+    let text = fmt::sprintf(b"%t", std::slice::from_ref(value), DEPTH);
+    String::from_utf8_lossy(&text.unwrap_or_default()).into_owned()
 }
 
 fn join(prefix: &str, name: &str) -> String {

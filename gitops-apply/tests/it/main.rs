@@ -6,3 +6,4 @@ mod corpus_health;
 mod corpus_hooks;
 mod corpus_kstatus;
 mod corpus_simulate;
+mod sync;

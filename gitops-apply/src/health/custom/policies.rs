@@ -55,7 +55,7 @@ fn kyverno(view: View<'_>) -> Judged {
                 .unwrap_or("Policy is ready"),
         );
     }
-    for condition in conditions.iter().map(Cond).filter(|c| c.has("False")) {
+    if let Some(condition) = conditions.iter().map(Cond).find(|c| c.has("False")) {
         let (kind, message) = (
             condition.need(view, "type")?,
             condition.need(view, "message")?,

@@ -306,7 +306,7 @@ impl<'a> Tally<'a> {
     }
 }
 
-fn sha<'a>(side: &'a Value) -> Option<&'a str> {
+fn sha(side: &Value) -> Option<&str> {
     side.pointer("/dry/sha")?
         .as_str()
         .filter(|sha| !sha.is_empty())

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use gitops_core::{
     Classified, Manifest, ObjectId, ObjectRef, Scope,
+    app::OperationPhase,
     apply::{Applier, ExecuteContext, ExecuteError, ExecuteOptions, PlanError},
     clock::Timestamp,
     cluster::{Cluster, ClusterError, ListScope},
@@ -18,7 +19,7 @@ use gitops_core::{
     health::Health,
     plan::{
         Action as PlanAction, DesiredSet, LiveSet, Outcome, Owner, Phase, Plan, PlanOptions,
-        Report, Step,
+        Reason, Report, Step,
     },
     schema::Schemas,
     state::{StateItem, StateKey, StateStore, load_json, save_json},
@@ -101,13 +102,15 @@ impl Applier for SyncApplier {
                 return Err(ExecuteError::Outdated { changed });
             }
         }
-        let mut checkpoint = Checkpoint::open(&*self.state, plan).await?;
-        let progress = checkpoint.progress.take().unwrap_or_else(|| Progress {
+        let (checkpoint, progress) = Checkpoint::open(&*self.state, plan).await?;
+        let mut progress = progress.unwrap_or_else(|| Progress {
             revision: plan.revision.clone(),
             started_at: plan.settings.started_at,
+            hooks: program::hooks_digest(plan),
             ..Progress::default()
         });
         let program = program::of(plan, progress.started_at);
+        program.forget_objects(&mut progress);
         let machine = Machine::new(
             program.tasks,
             MachineOptions {
@@ -149,7 +152,24 @@ impl Applier for SyncApplier {
 /// Steps that the policy does not permit: nothing is done where there is one.
 fn refusals(plan: &Plan, context: &ExecuteContext<'_>) -> Vec<(usize, String)> {
     let is_checked = |step: &Step| !matches!(step.action, PlanAction::Skip | PlanAction::Prune);
-    plan.steps
+    let fail_on_shared = plan
+        .settings
+        .sync_options
+        .iter()
+        .any(|option| option == "FailOnSharedResource=true");
+    let shared = plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter_map(|(index, step)| match &step.reason {
+            Reason::OwnedBy { owner } if fail_on_shared => Some((
+                index,
+                format!("{} is part of application {owner}", step.object),
+            )),
+            _ => None,
+        });
+    let forbidden = plan
+        .steps
         .iter()
         .enumerate()
         .filter(|(_, step)| is_checked(step))
@@ -161,8 +181,8 @@ fn refusals(plan: &Plan, context: &ExecuteContext<'_>) -> Vec<(usize, String)> {
             };
             let verdict = context.policy.permits(&step.gvk, &step.object, scope);
             Some((index, verdict.err()?))
-        })
-        .collect()
+        });
+    shared.chain(forbidden).collect()
 }
 
 /// Progress that outlives the process. Only syncs with hooks need it: everything else can be sent
@@ -172,11 +192,17 @@ struct Checkpoint<'a> {
     key: StateKey,
     wanted: bool,
     stored: bool,
-    progress: Option<Progress>,
 }
 
+/// A sync that was interrupted longer ago begins anew.
+const MAX_AGE_SECONDS: i64 = 24 * 60 * 60;
+
 impl<'a> Checkpoint<'a> {
-    async fn open(state: &'a dyn StateStore, plan: &Plan) -> Result<Self, ExecuteError> {
+    /// Also the progress of the same sync that was interrupted, where there is any.
+    async fn open(
+        state: &'a dyn StateStore,
+        plan: &Plan,
+    ) -> Result<(Self, Option<Progress>), ExecuteError> {
         let key = StateKey {
             owner: plan.owner.clone(),
             item: StateItem::Checkpoint,
@@ -187,17 +213,26 @@ impl<'a> Checkpoint<'a> {
             key,
             wanted,
             stored: false,
-            progress: None,
         };
-        if wanted {
-            let stored: Option<Progress> = load_json(state, &checkpoint.key)
-                .await
-                .map_err(state_failed)?;
-            checkpoint.stored = stored.is_some();
-            checkpoint.progress =
-                stored.filter(|stored| stored.revision == plan.revision && !stored.is_completed());
+        if !wanted {
+            return Ok((checkpoint, None));
         }
-        Ok(checkpoint)
+        let stored: Option<Progress> = load_json(state, &checkpoint.key)
+            .await
+            .map_err(state_failed)?;
+        checkpoint.stored = stored.is_some();
+        let progress = stored
+            .filter(|stored| {
+                stored.revision == plan.revision
+                    && stored.hooks == program::hooks_digest(plan)
+                    && plan.settings.started_at - stored.started_at < MAX_AGE_SECONDS
+            })
+            .map(|mut stored| {
+                // The process may have ended while it cleaned up: that is done again.
+                stored.phase = OperationPhase::Running;
+                stored
+            });
+        Ok((checkpoint, progress))
     }
 
     async fn save(&mut self, progress: &Progress) -> Result<(), ExecuteError> {
@@ -278,10 +313,7 @@ impl Drive<'_> {
             }
             if !requests.is_empty() {
                 self.announce(&requests);
-                if requests
-                    .iter()
-                    .any(|request| self.must_be_remembered(request))
-                {
+                if requests.iter().any(|request| self.concerns_hook(request)) {
                     self.checkpoint.save(self.machine.progress()).await?;
                 }
                 observation.completions = self.send(requests).await;
@@ -304,8 +336,9 @@ impl Drive<'_> {
             .then(|| format!("not done within {:?}", self.options.deadline))
     }
 
-    fn must_be_remembered(&self, request: &Request) -> bool {
-        matches!(request.kind, RequestKind::Write { .. })
+    /// Whether what is known must be durable before the request is sent.
+    fn concerns_hook(&self, request: &Request) -> bool {
+        !matches!(request.kind, RequestKind::DryRun { .. })
             && self.machine.tasks()[request.task].hook.is_some()
     }
 

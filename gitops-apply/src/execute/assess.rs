@@ -117,14 +117,16 @@ impl Machine<'_> {
         self.todo.push_back(Instruction::Decide);
     }
 
-    /// Hooks whose creation was under way when a process ended: one that exists was created, since
-    /// an older one had to be gone before. Other hooks are applied again, which changes nothing.
+    /// Hooks whose creation was under way when a process ended: one that exists, and is not the one
+    /// that was there before, was created. Others are applied again, which changes nothing.
     fn adopt_issued_hooks(&mut self) {
         for task in self.indices() {
-            if self.is_pending(task)
-                && self.has_policy(task, DeletePolicy::BeforeHookCreation)
-                && self.progress.issued.contains(&self.keys[task])
-                && self.live(task).is_some_and(|live| !live.is_terminating())
+            let before = self.progress.issued.get(&self.keys[task]);
+            if let Some(before) = before
+                && self.is_pending(task)
+                && self
+                    .live(task)
+                    .is_some_and(|live| !live.is_terminating() && live.uid() != before)
             {
                 let message = format!("{} created", self.tasks[task].object.name);
                 self.record(

@@ -2,7 +2,7 @@
 //! is declared now and what is there, as `kubectl apply` without `--server-side` makes it.
 
 use gitops_core::{
-    Manifest,
+    Classified, ErrorClass, Manifest,
     cluster::{ClusterError, Patch},
     plan::Delivery,
 };
@@ -31,13 +31,26 @@ pub(super) async fn apply(
         .unwrap_or_default();
     let mut patch = declared.as_map().clone();
     add_removals(&mut patch, &last);
-    // Kinds that servers know merge lists by key; custom resources have no strategy.
-    let patch = if is_builtin(object.group()) {
-        Patch::Strategic(Value::Object(patch))
+    let patch = Value::Object(patch);
+    // Kinds that servers know merge lists by key; custom resources have no strategy, and neither
+    // have clusters that do not offer such patches.
+    let merged = if is_builtin(object.group()) {
+        let strategic = Patch::Strategic(patch.clone());
+        match sender.patch(&reference, &strategic, delivery).await {
+            Err(error) if error.class() == ErrorClass::Unsupported => None,
+            other => Some(other?),
+        }
     } else {
-        Patch::Merge(Value::Object(patch))
+        None
     };
-    let object = sender.patch(&reference, &patch, delivery).await?;
+    let object = match merged {
+        Some(object) => object,
+        None => {
+            sender
+                .patch(&reference, &Patch::Merge(patch), delivery)
+                .await?
+        }
+    };
     Ok(Sent {
         message: "applied".to_owned(),
         object: Some(object),

@@ -106,7 +106,8 @@ pub struct Machine<'a> {
     pub(super) awaited: Option<Awaited>,
     pub(super) run: Run,
     pub(super) now: Timestamp,
-    terminating: bool,
+    /// Why the sync ends early.
+    terminating: Option<String>,
 }
 
 /// One thing to do within a turn.
@@ -175,7 +176,7 @@ impl<'a> Machine<'a> {
             awaited: None,
             run: Run::default(),
             now: Timestamp::UNIX_EPOCH,
-            terminating: false,
+            terminating: None,
         }
     }
 
@@ -212,8 +213,10 @@ impl<'a> Machine<'a> {
         if self.progress.is_completed() && self.todo.is_empty() {
             return vec![Action::Finish];
         }
-        if observation.terminate.is_some() && !self.terminating {
-            self.terminating = true;
+        if let Some(reason) = &observation.terminate
+            && self.terminating.is_none()
+        {
+            self.terminating = Some(reason.clone());
             self.progress.phase = OperationPhase::Terminating;
             self.todo.clear();
             self.todo.extend([
@@ -304,7 +307,9 @@ impl<'a> Machine<'a> {
             if matches!(request.kind, RequestKind::Write { .. })
                 && self.tasks[request.task].hook.is_some()
             {
-                self.progress.issued.insert(self.keys[request.task].clone());
+                let before = self.live(request.task).map_or("", Manifest::uid).to_owned();
+                let key = self.keys[request.task].clone();
+                self.progress.issued.insert(key, before);
             }
         }
         self.awaited = Some(awaited);
@@ -500,8 +505,11 @@ impl<'a> Machine<'a> {
         self.todo
             .push_front(Instruction::Send(requests, Awaited::Termination));
         self.todo.push_back(Instruction::Rest);
-        self.progress
-            .set(OperationPhase::Failed, "Operation terminated");
+        let message = match self.terminating.as_deref() {
+            None | Some("") => "Operation terminated".to_owned(),
+            Some(reason) => format!("Operation terminated: {reason}"),
+        };
+        self.progress.set(OperationPhase::Failed, message);
     }
 
     fn hook_terminated(&mut self, completion: &Completion) {

@@ -1,11 +1,16 @@
 //! A plan as tasks of the machine.
 
+use std::collections::BTreeSet;
+
 use gitops_core::{
     Manifest,
-    plan::{Action, Plan, Reason, Step},
+    plan::{Action, Payload, Plan, Reason, Step},
 };
 
-use super::machine::{Operation, SyncTask};
+use super::{
+    machine::{Operation, SyncTask},
+    progress::{Progress, key},
+};
 use crate::hooks::{self, TaskOptions};
 
 /// The tasks of a plan.
@@ -15,6 +20,37 @@ pub(super) struct Program {
     pub(super) steps: Vec<usize>,
     /// Whether CustomResourceDefinitions are among what is sent.
     pub(super) brings_kinds: bool,
+}
+
+impl Program {
+    /// Drops what an interrupted sync knew of objects: the plan, which was made after it, knows
+    /// better. What it knew of hooks stays.
+    pub(super) fn forget_objects(&self, progress: &mut Progress) {
+        let hooks: BTreeSet<String> = self
+            .tasks
+            .iter()
+            .filter(|task| task.hook.is_some())
+            .map(|task| key(task.phase, &task.object.id()))
+            .collect();
+        progress.results.retain(|key, _| hooks.contains(key));
+    }
+}
+
+/// Digest of the hooks of a plan, whatever names were generated for them.
+pub(super) fn hooks_digest(plan: &Plan) -> String {
+    let hooks = plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| step.hook)
+        .filter_map(|(index, _)| {
+            let mut hook = plan.payload.0.get(&index)?.clone();
+            if !hook.generate_name().is_empty() {
+                hook.metadata_mut().remove("name");
+            }
+            Some(hook)
+        });
+    crate::plan::digest(&Payload(hooks.enumerate().collect()))
 }
 
 /// `started_at` is when the sync began for the first time: names of generated hooks contain it.

@@ -1,6 +1,6 @@
 //! What is known of a sync: the result of each task. This is all that outlives a crash.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use gitops_core::{ObjectId, app::OperationPhase, clock::Timestamp, plan::Phase};
 use serde::{Deserialize, Serialize};
@@ -12,15 +12,19 @@ pub struct Progress {
     pub revision: String,
     /// When the sync began, in seconds since 1970.
     pub started_at: i64,
+    /// Digest of the hooks: another sync of the same revision may have others.
+    #[serde(default)]
+    pub hooks: String,
     /// How far it is.
     pub phase: OperationPhase,
     /// In words.
     pub message: String,
     /// Results by [`key`].
     pub results: BTreeMap<String, TaskResult>,
-    /// Keys of hooks whose creation was sent, whatever came of it.
+    /// Hooks whose creation was sent, whatever came of it, with the uid of the object that was there
+    /// before (empty where there was none).
     #[serde(default)]
-    pub issued: BTreeSet<String>,
+    pub issued: BTreeMap<String, String>,
     /// Requests that write.
     #[serde(default)]
     pub writes: u64,

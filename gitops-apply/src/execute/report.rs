@@ -1,5 +1,7 @@
 //! What came of a plan, step by step.
 
+use std::collections::BTreeMap;
+
 use gitops_core::{
     ObjectId,
     app::OperationPhase,
@@ -21,13 +23,17 @@ pub(super) fn of(
 ) -> Report {
     let progress = machine.progress();
     let ended_well = progress.phase == OperationPhase::Succeeded;
+    let tasks: BTreeMap<usize, usize> = steps
+        .iter()
+        .enumerate()
+        .map(|(task, step)| (*step, task))
+        .collect();
     let results = plan
         .steps
         .iter()
         .enumerate()
         .map(|(index, step)| {
-            let task = steps.iter().position(|step| *step == index);
-            let result = task.and_then(|task| machine.result(task));
+            let result = tasks.get(&index).and_then(|task| machine.result(*task));
             let (outcome, message) = outcome(step, result, ended_well);
             StepResult {
                 health: match outcome {

@@ -65,7 +65,8 @@ pub fn plan(
         .iter()
         .map(|object| (object.id(), object))
         .collect();
-    let selected = |id: &ObjectId| options.only.is_empty() || options.only.contains(id);
+    let only: BTreeSet<&ObjectId> = options.only.iter().collect();
+    let selected = |id: &ObjectId| only.is_empty() || only.contains(id);
     let with_hooks = !options.skip_hooks && options.only.is_empty();
 
     let mut targets = Vec::new();

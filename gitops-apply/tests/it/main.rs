@@ -6,4 +6,5 @@ mod corpus_health;
 mod corpus_hooks;
 mod corpus_kstatus;
 mod corpus_simulate;
+mod crash;
 mod sync;

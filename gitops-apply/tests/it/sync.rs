@@ -1,5 +1,7 @@
 //! Plans and their execution on the embedded cluster.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 
 use gitops_apply::{
@@ -15,9 +17,7 @@ use gitops_core::{
     clock::ManualClock,
     cluster::{Cluster, ClusterError, ListScope, Propagation},
     events::Silent,
-    plan::{
-        Action, DesiredSet, LiveSet, Outcome, Owner, Plan, PlanOptions, Prune, Reason, Report,
-    },
+    plan::{Action, DesiredSet, LiveSet, Outcome, Owner, Plan, PlanOptions, Prune, Reason, Report},
     policy::PermitAll,
     state::{MemoryStateStore, StateStore},
     tracking,
@@ -241,10 +241,19 @@ async fn a_sync_creates_everything_and_a_second_plan_is_empty() {
     assert_eq!(step(&plan, "shop").reason, Reason::NamespaceNeeded);
     assert_eq!(step(&plan, "web").action, Action::Create);
     let report = world.execute(&plan).await.unwrap();
-    assert_eq!(report.phase, OperationPhase::Succeeded, "{}", report.message);
+    assert_eq!(
+        report.phase,
+        OperationPhase::Succeeded,
+        "{}",
+        report.message
+    );
     assert_eq!(
         world.writes(),
-        ["apply namespace/shop", "apply configmap/settings", "apply deployment/web"]
+        [
+            "apply namespace/shop",
+            "apply configmap/settings",
+            "apply deployment/web"
+        ]
     );
     assert_eq!(report.writes, 3);
     let live = world.get("ConfigMap", "settings").await.unwrap();
@@ -265,7 +274,10 @@ async fn hooks_run_in_their_phases_and_only_what_changed_is_sent() {
             annotated(job("migrate"), &[(HOOK, "PreSync")]),
             annotated(deployment("web", image), &[(WAVE, "1")]),
             config("settings", "1"),
-            annotated(job("notify"), &[(HOOK, "PostSync"), (POLICY, "HookSucceeded")]),
+            annotated(
+                job("notify"),
+                &[(HOOK, "PostSync"), (POLICY, "HookSucceeded")],
+            ),
         ])
     };
     let report = world.sync(&objects("nginx:1")).await;
@@ -285,14 +297,20 @@ async fn hooks_run_in_their_phases_and_only_what_changed_is_sent() {
             "apply job/notify",
         ]
     );
-    assert!(world.get("Job", "notify").await.is_none(), "deleted by its policy");
+    assert!(
+        world.get("Job", "notify").await.is_none(),
+        "deleted by its policy"
+    );
     assert!(world.get("Job", "migrate").await.is_some());
 
     world.cluster.clear_requests();
     let report = world.sync(&objects("nginx:2")).await;
     assert_eq!(report.phase, OperationPhase::Succeeded, "{report:#?}");
     let writes = world.writes();
-    assert!(writes.contains(&"delete job/migrate".to_owned()), "{writes:?}");
+    assert!(
+        writes.contains(&"delete job/migrate".to_owned()),
+        "{writes:?}"
+    );
     assert!(writes.contains(&"apply deployment/web".to_owned()));
     assert!(!writes.contains(&"apply configmap/settings".to_owned()));
 }
@@ -311,9 +329,17 @@ async fn a_failing_hook_stops_the_sync_and_runs_sync_fail_hooks() {
     assert_eq!(report.phase, OperationPhase::Failed);
     assert!(world.get("ConfigMap", "settings").await.is_none());
     assert!(world.get("ConfigMap", "cleanup").await.is_some());
-    let failed = report.results.iter().find(|r| r.object.name == "migrate").unwrap();
+    let failed = report
+        .results
+        .iter()
+        .find(|r| r.object.name == "migrate")
+        .unwrap();
     assert_eq!(failed.outcome, Outcome::Failed);
-    let skipped = report.results.iter().find(|r| r.object.name == "settings").unwrap();
+    let skipped = report
+        .results
+        .iter()
+        .find(|r| r.object.name == "settings")
+        .unwrap();
     assert_eq!(skipped.outcome, Outcome::Skipped);
 }
 
@@ -325,11 +351,16 @@ async fn objects_of_others_are_left_alone_and_bootstrap_objects_taken_over() {
     other.owner = owner("other");
     assert_eq!(world.sync(&other).await.phase, OperationPhase::Succeeded);
 
-    let plan = world.plan(&desired(vec![config("shared", "2")]), &pruning()).await;
+    let plan = world
+        .plan(&desired(vec![config("shared", "2")]), &pruning())
+        .await;
     let reason = Reason::OwnedBy {
         owner: "other".to_owned(),
     };
-    assert_eq!((step(&plan, "shared").action, &step(&plan, "shared").reason), (Action::Skip, &reason));
+    assert_eq!(
+        (step(&plan, "shared").action, &step(&plan, "shared").reason),
+        (Action::Skip, &reason)
+    );
     assert!(plan.is_empty());
 
     let mut bootstrap = desired(vec![config("seeded", "1")]);
@@ -338,15 +369,24 @@ async fn objects_of_others_are_left_alone_and_bootstrap_objects_taken_over() {
         namespace: String::new(),
         bootstrap: true,
     };
-    assert_eq!(world.sync(&bootstrap).await.phase, OperationPhase::Succeeded);
+    assert_eq!(
+        world.sync(&bootstrap).await.phase,
+        OperationPhase::Succeeded
+    );
     let application = desired(vec![config("seeded", "2")]);
-    assert_eq!(world.sync(&application).await.phase, OperationPhase::Succeeded);
+    assert_eq!(
+        world.sync(&application).await.phase,
+        OperationPhase::Succeeded
+    );
     let live = world.get("ConfigMap", "seeded").await.unwrap();
     assert_eq!(live.annotation(tracking::BOOTSTRAP_ANNOTATION), None);
     assert_eq!(live.pointer("/data/key"), Some(&json!("2")));
     // A later bootstrap leaves it alone, and does not prune it either.
     let plan = world.plan(&bootstrap, &pruning()).await;
-    assert!(matches!(step(&plan, "seeded").reason, Reason::OwnedBy { .. }));
+    assert!(matches!(
+        step(&plan, "seeded").reason,
+        Reason::OwnedBy { .. }
+    ));
     bootstrap.objects.clear();
     assert!(world.plan(&bootstrap, &pruning()).await.is_empty());
 }
@@ -357,7 +397,10 @@ async fn only_tracked_and_unprotected_objects_are_pruned() {
     let all = desired(vec![
         config("gone", "1"),
         annotated(config("kept", "1"), &[(OPTIONS, "Prune=false")]),
-        annotated(config("policy", "1"), &[("helm.sh/resource-policy", "keep")]),
+        annotated(
+            config("policy", "1"),
+            &[("helm.sh/resource-policy", "keep")],
+        ),
         annotated(config("asked", "1"), &[(OPTIONS, "Prune=confirm")]),
         config("stays", "1"),
     ]);
@@ -427,7 +470,8 @@ async fn immutable_fields_are_named_and_recreated_only_when_allowed() {
     let world = World::new();
     world.sync(&desired(vec![deployment("web", "nginx")])).await;
     let mut changed = deployment("web", "nginx");
-    changed.as_map_mut()["spec"]["selector"]["matchLabels"] = json!({"app": "web", "tier": "front"});
+    changed.as_map_mut()["spec"]["selector"]["matchLabels"] =
+        json!({"app": "web", "tier": "front"});
     changed.as_map_mut()["spec"]["template"]["metadata"]["labels"] =
         json!({"app": "web", "tier": "front"});
     let desired = desired(vec![changed]);
@@ -455,14 +499,23 @@ async fn dependencies_come_first_and_circles_are_refused() {
         deployment("a-web", "nginx"),
         &[(DEPENDS, "apps/namespaces/shop/Deployment/database")],
     );
-    let report = world.sync(&desired(vec![web.clone(), database.clone()])).await;
+    let report = world
+        .sync(&desired(vec![web.clone(), database.clone()]))
+        .await;
     assert_eq!(report.phase, OperationPhase::Succeeded, "{report:#?}");
     let applied: Vec<String> = world.writes();
     assert_eq!(
         applied,
-        ["apply namespace/shop", "apply deployment/database", "apply deployment/a-web"]
+        [
+            "apply namespace/shop",
+            "apply deployment/database",
+            "apply deployment/a-web"
+        ]
     );
-    let back = annotated(database, &[(DEPENDS, "apps/namespaces/shop/Deployment/a-web")]);
+    let back = annotated(
+        database,
+        &[(DEPENDS, "apps/namespaces/shop/Deployment/a-web")],
+    );
     let error = world
         .try_plan(&desired(vec![web, back]), &pruning())
         .await
@@ -486,7 +539,10 @@ async fn a_plan_is_saved_without_secrets_and_refused_when_the_cluster_moved_on()
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(plan::payload_path(&file)).unwrap().permissions().mode();
+        let mode = std::fs::metadata(plan::payload_path(&file))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
     let loaded = plan::load_plan(&file).unwrap();
@@ -546,7 +602,11 @@ async fn deletion_goes_in_reverse_with_hooks_and_keeps_what_is_protected() {
         .collect();
     assert_eq!(
         writes,
-        ["apply job/farewell", "delete configmap/last", "delete configmap/first"]
+        [
+            "apply job/farewell",
+            "delete configmap/last",
+            "delete configmap/first"
+        ]
     );
     assert!(world.get("ConfigMap", "kept").await.is_some());
 }
@@ -589,11 +649,17 @@ async fn namespaces_are_given_and_taken() {
     assert_eq!(step(&plan, "a").object.namespace, "shop");
     set.destination.namespace = None;
     let error = world.try_plan(&set, &pruning()).await.unwrap_err();
-    assert!(matches!(error, PlanError::MissingNamespace { .. }), "{error}");
+    assert!(
+        matches!(error, PlanError::MissingNamespace { .. }),
+        "{error}"
+    );
     let scope = ListScope::all(config("a", "1").gvk());
     assert!(world.cluster.list(&scope).await.is_ok());
     let missing = ObjectRef::new(config("a", "1").gvk(), "shop", "a");
-    assert!(matches!(world.cluster.get(&missing).await, Ok(None) | Err(ClusterError::NotFound { .. })));
+    assert!(matches!(
+        world.cluster.get(&missing).await,
+        Ok(None) | Err(ClusterError::NotFound { .. })
+    ));
     assert_eq!(
         world
             .cluster

@@ -28,6 +28,7 @@ use crate::{
     ignore::{IgnoreRules, JqCache, owns, respect},
     mask::{Masked, mask_pair},
     merge::{ApplyError, ApplyRequest, LAST_APPLIED, field_set, server_side_apply},
+    normalize::canonical,
     proof::is_strictly_unchanged,
     schema::deduced_schema,
 };
@@ -175,7 +176,8 @@ fn predict(
     if predicted.is_secret() {
         fold_string_data(&mut predicted);
     }
-    Ok((predicted, applied.changed))
+    // What the server writes another way is no difference to people; it is one to the verdict.
+    Ok((canonical(&predicted), applied.changed))
 }
 
 /// What `kubectl apply` applied last, as if our manager had: it is ours to remove.

@@ -295,3 +295,21 @@ fn what_does_not_fit_the_schema_is_an_error() {
          .spec.template.spec.containers[name=\"web\"].imagee: field not declared in schema"
     );
 }
+
+#[test]
+fn other_spellings_are_no_changes_but_need_a_dry_run() {
+    let with = |cpu: &str, labels: Value| {
+        let mut object = deployment(
+            2,
+            json!([
+                {"name": "web", "image": "web:1", "resources": {"limits": {"cpu": cpu}}},
+            ]),
+        );
+        object.metadata_mut().insert("labels".into(), labels);
+        object
+    };
+    let live = applied(None, &with("1", json!({"a": "b"})), "gitops");
+    let found = diff(&with("1000m", json!({"a": "b"})), Some(&live));
+    assert_eq!(found.verdict, Verdict::Change);
+    assert_eq!(lines(&found), Vec::<String>::new());
+}

@@ -68,10 +68,9 @@ impl Object for VersionObject {
     ) -> Result<Value, CallError> {
         let version = &self.0;
         let incremented = |next: Option<Version>, what: &str| {
-            next.map(|next| Value::object(VersionObject(next)))
-                .ok_or_else(|| {
-                    CallError::new(format!("{what} version increment would overflow uint64"))
-                })
+            next.map(|next| Value::object(Self(next))).ok_or_else(|| {
+                CallError::new(format!("{what} version increment would overflow uint64"))
+            })
         };
         match (name, arguments) {
             ("Major", _) => Ok(Value::Uint64(version.major())),
@@ -92,7 +91,7 @@ impl Object for VersionObject {
                     version.with_metadata(&text)
                 };
                 changed
-                    .map(|version| Value::object(VersionObject(version)))
+                    .map(|version| Value::object(Self(version)))
                     .map_err(|error| CallError::new(error.to_string()))
             }
             (_, [other]) => {

@@ -343,12 +343,12 @@ impl<'a> Lexer<'a> {
                 };
             }
             '.' => return self.error("floats must start with a digit, not '.'"),
-            'i' | 'n' => {
-                if (self.accept('n') && self.accept('f')) || (self.accept('a') && self.accept('n'))
-                {
-                    self.emit(Kind::Float);
-                    return self.stack.pop();
-                }
+            'i' | 'n'
+                if (self.accept('n') && self.accept('f'))
+                    || (self.accept('a') && self.accept('n')) =>
+            {
+                self.emit(Kind::Float);
+                return self.stack.pop();
             }
             '-' | '+' => return self.signed_number(),
             _ => {}
@@ -518,12 +518,7 @@ impl<'a> Lexer<'a> {
                 _ if self.failed => return None,
                 EOF if mark == '"' => return self.error("unexpected EOF; expected '\"\"\"'"),
                 EOF => return self.error("unexpected EOF; expected \"'''\""),
-                '\\' if mark == '"' => {
-                    if !matches!(self.next(), '\n' | '\r') {
-                        self.back();
-                        self.escape()?;
-                    }
-                }
+                '\\' if mark == '"' => self.multiline_escape()?,
                 _ if character == mark => {
                     self.back();
                     let run = self.rest().chars().take_while(|&c| c == mark).count();
@@ -562,6 +557,15 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
+    }
+
+    /// What follows a backslash, which may be the end of a line.
+    fn multiline_escape(&mut self) -> Option<()> {
+        if matches!(self.next(), '\n' | '\r') {
+            return Some(());
+        }
+        self.back();
+        self.escape()
     }
 
     /// What follows a backslash; None after an error.

@@ -42,7 +42,7 @@ pub(crate) fn to_float64(value: &Value) -> f64 {
 
 /// Go's `int64(f)` on amd64: towards zero, and the least integer for what does not fit.
 pub(crate) fn float_to_int(value: f64) -> i64 {
-    if value >= -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) {
         value as i64
     } else {
         i64::MIN

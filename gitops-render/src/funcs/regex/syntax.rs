@@ -238,8 +238,7 @@ impl<'a> Translator<'a> {
                     Some((min, max, rest)) => {
                         self.rest = rest;
                         let text = &before[..before.len() - rest.len()];
-                        if min < 0
-                            || min > MAX_REPEAT
+                        if !(0..=MAX_REPEAT).contains(&min)
                             || max > MAX_REPEAT
                             || (max >= 0 && min > max)
                         {
@@ -786,7 +785,7 @@ mod tests {
         ] {
             assert_eq!(error(pattern), expected, "{pattern}");
         }
-        assert_eq!(error(&"(".repeat(1)), "missing closing ): `(`");
+        assert_eq!(error("("), "missing closing ): `(`");
         assert!(
             error(&format!("{}{}", "(".repeat(1001), ")".repeat(1001)))
                 .starts_with("expression nests too deeply")

@@ -235,7 +235,7 @@ fn substring(start: i64, end: i64, text: Str) -> Result<Str, CallError> {
 /// ASCII are written as the characters of their values.
 fn without_spaces(text: Str) -> Str {
     let spaces = |&byte: &u8| is_space(char::from(byte));
-    if !text.iter().any(|byte| spaces(byte)) {
+    if !text.iter().any(spaces) {
         return text;
     }
     let kept = text.iter().filter(|byte| !spaces(byte));

@@ -45,7 +45,7 @@ pub(super) fn abbreviate(text: &[u8], offset: i64, width: i64) -> Vec<u8> {
     if length <= width {
         return text.to_vec();
     }
-    let offset = offset.min(length).min(length - (width - 3)).max(i64::MIN);
+    let offset = offset.min(length).min(length - (width - 3));
     let kept = (width - 3) as usize;
     if offset <= 4 {
         return [&text[..kept], DOTS].concat();

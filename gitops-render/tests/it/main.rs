@@ -5,3 +5,4 @@ mod corpus_cases;
 mod corpus_expressions;
 #[cfg(feature = "repositories")]
 mod corpus_seed;
+mod functions;

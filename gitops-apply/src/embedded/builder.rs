@@ -242,6 +242,7 @@ impl EmbeddedClusterBuilder {
             counter: 0,
             addresses: std::collections::BTreeSet::new(),
             ports: std::collections::BTreeSet::new(),
+            warnings: Vec::new(),
         };
         let shared = Shared {
             server: Mutex::new(server),

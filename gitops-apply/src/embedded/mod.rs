@@ -61,6 +61,8 @@ mod merge;
 mod names;
 mod namespaces;
 mod registry;
+#[cfg(feature = "rest")]
+pub mod rest;
 mod saved;
 mod selector;
 mod server;
@@ -195,18 +197,20 @@ impl EmbeddedCluster {
     }
 
     async fn enter(&self, request: Request) -> Result<(), ClusterError> {
-        let verdict = self.shared.faults().meet(&request);
-        let wait = self.shared.faults().latency(&request);
         let object = request.object_text();
         let gvk = request.gvk.clone();
+        self.admit_request(request).await.map_err(|error| error.into_cluster_error(&object, &gvk))
+    }
+
+    /// Notes a request and lets it run into the faults that are for it.
+    async fn admit_request(&self, request: Request) -> Result<(), ApiError> {
+        let verdict = self.shared.faults().meet(&request);
+        let wait = self.shared.faults().latency(&request);
         self.shared.journal().note(request, verdict.is_some());
         if let Some(wait) = wait {
             self.shared.clock.sleep(wait).await;
         }
-        match verdict {
-            Some(error) => Err(error.into_cluster_error(&object, &gvk)),
-            None => Ok(()),
-        }
+        verdict.map_or(Ok(()), Err)
     }
 
     fn write<T>(

@@ -34,6 +34,8 @@ pub(crate) struct Server {
     /// Cluster IPs and node ports in use.
     pub(crate) addresses: BTreeSet<u32>,
     pub(crate) ports: BTreeSet<u16>,
+    /// What the last write let through but did not like.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// One write, as it was asked for.

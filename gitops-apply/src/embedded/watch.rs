@@ -85,6 +85,18 @@ impl Watch {
         })
     }
 
+    /// Where it stands.
+    #[cfg(feature = "rest")]
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Number of objects that it reports first.
+    #[cfg(feature = "rest")]
+    pub(crate) fn initial_count(&self) -> usize {
+        self.initial.len()
+    }
+
     fn end(&mut self) -> Poll<Option<Result<WatchEvent, ClusterError>>> {
         self.is_over = true;
         Poll::Ready(None)

@@ -250,7 +250,7 @@ impl Server {
     }
 
     /// The object as the server reads it: types checked, unknown fields gone, defaults filled in.
-    fn decoded(&self, call: &Call<'_>, object: Manifest) -> Result<Manifest, ApiError> {
+    fn decoded(&mut self, call: &Call<'_>, object: Manifest) -> Result<Manifest, ApiError> {
         let kind = &call.kind;
         let refuse = |what: String| {
             ApiError::bad_request(format!(
@@ -265,6 +265,9 @@ impl Server {
                 .collect();
             refuse(format!("strict decoding error: {}", fields.join(", ")))
         };
+        if !call.is_internal {
+            self.warnings.clear();
+        }
         let mut value = object.into_value();
         // `managedFields` are the server's own, and older schemas do not know all of them.
         let managed = value
@@ -279,6 +282,7 @@ impl Server {
                     if call.validation == FieldValidation::Strict && !fields.is_empty() {
                         return Err(unknown(&fields));
                     }
+                    self.warn_of(call, &fields);
                 }
                 structural.fill_defaults(&mut value);
             }
@@ -293,6 +297,7 @@ impl Server {
             if call.validation == FieldValidation::Strict && !findings.unknown.is_empty() {
                 return Err(unknown(&findings.unknown));
             }
+            self.warn_of(call, &findings.unknown);
         }
         if let Value::Object(map) = &mut value {
             map.insert("kind".to_owned(), kind.gvk.kind.clone().into());
@@ -314,6 +319,12 @@ impl Server {
             }
         }
         Ok(object)
+    }
+
+    fn warn_of(&mut self, call: &Call<'_>, unknown: &[String]) {
+        if call.validation == FieldValidation::Warn && !call.is_internal {
+            self.warnings = unknown.iter().map(|f| format!("unknown field \"{f}\"")).collect();
+        }
     }
 
     /// The common end of create and apply of what does not exist.

@@ -31,7 +31,6 @@ pub(crate) struct CustomVersion {
     pub(crate) preserves_unknown: bool,
     pub(crate) structural: Option<Structural>,
     pub(crate) has_defaults: bool,
-    pub(crate) open_api: Option<Value>,
     pub(crate) schema: Option<Arc<Schema>>,
 }
 
@@ -76,7 +75,6 @@ impl CustomDefinition {
                     open_api.as_ref(),
                     preserves_unknown || open_api.is_none(),
                 ),
-                open_api,
                 name,
             }));
         }
@@ -135,8 +133,12 @@ pub(crate) fn fill_defaults(crd: &mut Map<String, Value>) {
     let Some(spec) = crd.get_mut("spec").and_then(Value::as_object_mut) else {
         return;
     };
-    spec.entry("scope").or_insert_with(|| "Namespaced".into());
-    if spec.get("scope").and_then(Value::as_str) == Some("") {
+    if !is_v1
+        && spec
+            .get("scope")
+            .and_then(Value::as_str)
+            .is_none_or(str::is_empty)
+    {
         spec.insert("scope".to_owned(), "Namespaced".into());
     }
     if let Some(names) = spec.get_mut("names").and_then(Value::as_object_mut)
@@ -208,7 +210,9 @@ pub(crate) fn validate(crd: &Manifest, lenient: bool, errors: &mut Vec<FieldErro
         ));
     }
     let scope = text(spec.get("scope"));
-    if !matches!(scope.as_str(), "Cluster" | "Namespaced") {
+    if scope.is_empty() {
+        errors.push(FieldError::required("spec.scope", ""));
+    } else if !matches!(scope.as_str(), "Cluster" | "Namespaced") {
         errors.push(FieldError::not_supported(
             "spec.scope",
             &scope.into(),

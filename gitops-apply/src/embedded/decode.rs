@@ -124,7 +124,14 @@ impl Walk<'_> {
         match (self.schema.get(ty), value) {
             (Type::List(_), Value::Array(items)) => items.is_empty(),
             (Type::Map(map), Value::Object(fields)) => {
-                fields.is_empty() && map.fields.is_empty() && map.additional.is_some()
+                // Without a type for its values it is a struct without fields, not a map.
+                let is_map = map.additional.is_some_and(|ty| {
+                    matches!(
+                        self.schema.get(ty),
+                        Type::Scalar(_) | Type::List(_) | Type::Map(_)
+                    )
+                });
+                fields.is_empty() && map.fields.is_empty() && is_map
             }
             _ => false,
         }

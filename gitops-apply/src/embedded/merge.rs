@@ -46,9 +46,7 @@ pub(crate) fn apply(
         .schema(kind.schema.as_deref())
         .subresource(subresource, reset_fields(kind, subresource));
     let done = server_side_apply(&request).map_err(|error| match error {
-        ApplyError::Conflicts { conflicts } => {
-            ApiError::field_conflicts(&kind.gvk.group, kind.plural(), applied.name(), &conflicts)
-        }
+        ApplyError::Conflicts { conflicts } => ApiError::field_conflicts(&conflicts),
         ApplyError::StatesManagedFields => {
             ApiError::bad_request("metadata.managedFields must be nil")
         }
@@ -80,10 +78,8 @@ pub(crate) fn note_update(
 }
 
 /// Kubernetes' strategic merge patch.
-pub(crate) fn strategic(_kind: &Kind, _value: &mut Value, _change: &Value) -> Result<(), ApiError> {
-    Err(ApiError::new(
-        415,
-        super::status::Reason::UnsupportedMediaType,
-        "strategic merge patches are not supported by the embedded cluster; use a merge patch or server-side apply",
-    ))
+pub(crate) fn strategic(kind: &Kind, value: &mut Value, change: &Value) -> Result<(), ApiError> {
+    *value = gitops_diff::strategic::apply(&kind.gvk, value, change)
+        .map_err(|error| ApiError::bad_request(format!("error applying patch: {error}")))?;
+    Ok(())
 }

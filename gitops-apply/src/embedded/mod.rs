@@ -199,7 +199,9 @@ impl EmbeddedCluster {
     async fn enter(&self, request: Request) -> Result<(), ClusterError> {
         let object = request.object_text();
         let gvk = request.gvk.clone();
-        self.admit_request(request).await.map_err(|error| error.into_cluster_error(&object, &gvk))
+        self.admit_request(request)
+            .await
+            .map_err(|error| error.into_cluster_error(&object, &gvk))
     }
 
     /// Notes a request and lets it run into the faults that are for it.

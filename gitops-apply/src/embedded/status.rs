@@ -225,14 +225,9 @@ impl ApiError {
         )
     }
 
-    pub(crate) fn field_conflicts(
-        group: &str,
-        kind: &str,
-        name: &str,
-        conflicts: &[FieldConflict],
-    ) -> Self {
+    pub(crate) fn field_conflicts(conflicts: &[FieldConflict]) -> Self {
         let count = conflicts.len();
-        let mut error = Self::new(409, Reason::Conflict, "").about(group, kind, name);
+        let mut error = Self::new(409, Reason::Conflict, "");
         error.causes = conflicts
             .iter()
             .map(|conflict| Cause {
@@ -263,6 +258,7 @@ impl ApiError {
                     [field] => format!("{manager}: {field}"),
                     _ => {
                         let lines: Vec<String> = fields.iter().map(|f| format!("- {f}")).collect();
+                        let manager = manager.replacen("conflict with", "conflicts with", 1);
                         format!("{manager}:\n{}", lines.join("\n"))
                     }
                 })

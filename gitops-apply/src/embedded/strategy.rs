@@ -200,6 +200,7 @@ impl Server {
             }
             ("apps", "DaemonSet") => object.set_annotation(TEMPLATE_GENERATION, "1"),
             ("batch", "Job") => label_job(object, self.minor),
+            ("", "Pod") => admit_pod(object, self.minor),
             _ => {}
         }
     }
@@ -228,7 +229,10 @@ impl Server {
                     (count + i64::from(changed)).to_string(),
                 );
             }
-            ("", "Service") => keep_addresses(new, old),
+            ("", "Service") => {
+                keep_addresses(new, old);
+                drop_what_the_type_has_not(new, old);
+            }
             _ => {}
         }
     }
@@ -434,6 +438,50 @@ impl Server {
     }
 }
 
+/// What the admission plugins of each API server add to pods: a service account, a priority, how
+/// long a pod stays on a node that is not well.
+fn admit_pod(pod: &mut Manifest, minor: u32) {
+    let Some(spec) = pod
+        .as_map_mut()
+        .get_mut("spec")
+        .and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    if !spec.contains_key("serviceAccountName") {
+        spec.insert("serviceAccountName".to_owned(), "default".into());
+        spec.insert("serviceAccount".to_owned(), "default".into());
+    }
+    spec.entry("priority").or_insert_with(|| 0.into());
+    if minor >= 19 {
+        spec.entry("preemptionPolicy")
+            .or_insert_with(|| "PreemptLowerPriority".into());
+    }
+    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
+    for key in [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+    ] {
+        let tolerates = |known: &Value| {
+            known
+                .get("key")
+                .and_then(Value::as_str)
+                .is_none_or(|k| k == key)
+                && matches!(
+                    known.get("effect").and_then(Value::as_str),
+                    None | Some("NoExecute")
+                )
+        };
+        if let Some(list) = tolerations.as_array_mut()
+            && !list.iter().any(tolerates)
+        {
+            list.push(json!({
+                "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
+            }));
+        }
+    }
+}
+
 pub(crate) fn add_finalizer(object: &mut Manifest, finalizer: &str) {
     if object.finalizers().any(|known| known == finalizer) {
         return;
@@ -482,9 +530,6 @@ fn label_job(job: &mut Manifest, minor: u32) {
     else {
         return;
     };
-    if minor >= 32 {
-        spec.entry("manualSelector").or_insert(Value::Bool(false));
-    }
     spec.insert(
         "selector".to_owned(),
         json!({"matchLabels": {selector: uid}}),
@@ -559,6 +604,44 @@ fn keep_addresses(new: &mut Manifest, old: &Manifest) {
         } else if !needs_ports && old_spec.get("type").and_then(Value::as_str) != Some("ClusterIP")
         {
             port.remove("nodePort");
+        }
+    }
+}
+
+/// A service that changes its type loses the fields that only the old type has.
+fn drop_what_the_type_has_not(new: &mut Manifest, old: &Manifest) {
+    let of = |o: &Manifest| {
+        o.pointer("/spec/type")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    let (Some(new_type), Some(old_type)) = (of(new), of(old)) else {
+        return;
+    };
+    if new_type == old_type {
+        return;
+    }
+    let old_spec = old.as_map().get("spec").cloned().unwrap_or_default();
+    let Some(spec) = new
+        .as_map_mut()
+        .get_mut("spec")
+        .and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    let mut lost: Vec<&str> = Vec::new();
+    if !matches!(new_type.as_str(), "NodePort" | "LoadBalancer") {
+        lost.extend(["externalTrafficPolicy", "healthCheckNodePort"]);
+    }
+    if new_type != "LoadBalancer" {
+        lost.extend(["allocateLoadBalancerNodePorts", "loadBalancerClass"]);
+    }
+    if new_type == "ExternalName" {
+        lost.push("internalTrafficPolicy");
+    }
+    for key in lost {
+        if spec.get(key) == old_spec.get(key) {
+            spec.remove(key);
         }
     }
 }

@@ -62,7 +62,7 @@ impl Server {
         if object.resource_version().is_empty() && strategy::needs_resource_version(&call.kind) {
             return Err(ApiError::invalid(
                 &call.kind.gvk.group,
-                &call.kind.gvk.kind,
+                call.kind.plural(),
                 object.name(),
                 &[FieldError {
                     field: "metadata.resourceVersion".to_owned(),
@@ -132,6 +132,16 @@ impl Server {
                 patched.name(),
                 live.name()
             )));
+        }
+        if patched.uid() != live.uid() {
+            let uid: Value = patched.uid().into();
+            let error = FieldError::invalid("metadata.uid", &uid, "field is immutable");
+            return Err(ApiError::invalid(
+                &kind.gvk.group,
+                &kind.gvk.kind,
+                live.name(),
+                &[error],
+            ));
         }
         let patched = self.located(kind, patched)?;
         let patched = self.decoded(call, patched)?;
@@ -323,7 +333,10 @@ impl Server {
 
     fn warn_of(&mut self, call: &Call<'_>, unknown: &[String]) {
         if call.validation == FieldValidation::Warn && !call.is_internal {
-            self.warnings = unknown.iter().map(|f| format!("unknown field \"{f}\"")).collect();
+            self.warnings = unknown
+                .iter()
+                .map(|f| format!("unknown field \"{f}\""))
+                .collect();
         }
     }
 

@@ -11,6 +11,11 @@ pub(super) fn fill(gvk: &GroupVersionKind, object: &mut Map<String, Value>, mino
     if object.get("spec").is_none_or(|spec| !spec.is_object()) {
         return;
     }
+    if gvk.kind == "DaemonSet" {
+        // The server keeps the count of templates in an annotation, which `v1` has no field for.
+        let annotations = made(made(object, "metadata"), "annotations");
+        put(annotations, "deprecated.daemonset.template.generation", "0");
+    }
     let spec = made(object, "spec");
     pod::fill_template(made(spec, "template"));
     if is_old {
@@ -126,6 +131,9 @@ pub(super) fn job(spec: &mut Map<String, Value>, minor: u32) {
     if minor >= 21 {
         put_unless_set(spec, "completionMode", "NonIndexed");
         put(spec, "suspend", false);
+    }
+    if minor >= 32 {
+        put(spec, "manualSelector", false);
     }
     if minor >= 29 {
         put(spec, "podReplacementPolicy", "TerminatingOrFailed");

@@ -59,13 +59,22 @@ impl Answer {
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(self.media_type));
-        headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache, private"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static(self.media_type),
+        );
+        headers.insert(
+            header::CACHE_CONTROL,
+            header::HeaderValue::from_static("no-cache, private"),
+        );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         for warning in self.warnings {
-            let text = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
+            let text = format!(
+                "299 - \"{}\"",
+                warning.replace('\\', "\\\\").replace('"', "\\\"")
+            );
             if let Ok(value) = header::HeaderValue::from_str(&text) {
                 headers.append(header::WARNING, value);
             }

@@ -17,7 +17,14 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 
 impl RestService {
     pub(super) fn version(&self) -> Answer {
-        let version = self.cluster.shared.server().registry.discovery().version.clone();
+        let version = self
+            .cluster
+            .shared
+            .server()
+            .registry
+            .discovery()
+            .version
+            .clone();
         let mut parts = version.split('.');
         let major = parts.next().unwrap_or("1").to_owned();
         let minor = parts.next().unwrap_or("0").to_owned();
@@ -87,8 +94,11 @@ impl RestService {
                 }));
             }
         }
-        let group_version =
-            if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        let group_version = if group.is_empty() {
+            version.to_owned()
+        } else {
+            format!("{group}/{version}")
+        };
         let body = json!({
             "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
             "resources": resources,
@@ -106,8 +116,11 @@ impl RestService {
                 let versions: Vec<Value> = versions
                     .iter()
                     .map(|version| {
-                        let resources: Vec<Value> =
-                            self.kinds(&group, version).iter().map(|kind| aggregated_kind(kind)).collect();
+                        let resources: Vec<Value> = self
+                            .kinds(&group, version)
+                            .iter()
+                            .map(|kind| aggregated_kind(kind))
+                            .collect();
                         json!({"version": version, "resources": resources, "freshness": "Current"})
                     })
                     .collect();
@@ -162,9 +175,7 @@ impl RestService {
     }
 
     fn group_object(&self, group: &str, versions: &[String]) -> Value {
-        let object = |version: &String| {
-            json!({"groupVersion": format!("{group}/{version}"), "version": version})
-        };
+        let object = |version: &String| json!({"groupVersion": format!("{group}/{version}"), "version": version});
         json!({
             "name": group,
             "versions": versions.iter().map(object).collect::<Vec<_>>(),
@@ -212,5 +223,9 @@ fn wants_aggregated(accept: &str) -> bool {
 }
 
 fn nothing() -> ApiError {
-    ApiError::new(404, Reason::NotFound, "the server could not find the requested resource")
+    ApiError::new(
+        404,
+        Reason::NotFound,
+        "the server could not find the requested resource",
+    )
 }

@@ -34,12 +34,18 @@ impl RestServer {
         if !address.ip().is_loopback() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("{address} is not a loopback address; the embedded cluster has no authentication"),
+                format!(
+                    "{address} is not a loopback address; the embedded cluster has no authentication"
+                ),
             ));
         }
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, cluster: cluster.clone() })
+        Ok(Self {
+            listener,
+            address,
+            cluster: cluster.clone(),
+        })
     }
 
     /// Where it listens.

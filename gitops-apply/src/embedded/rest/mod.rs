@@ -24,11 +24,11 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited, combinators::UnsyncBoxBody};
 
+pub use self::listen::RestServer;
 use self::{
     answer::Answer,
     route::{Route, Target},
 };
-pub use self::listen::RestServer;
 use super::{
     EmbeddedCluster,
     status::{ApiError, Reason},
@@ -50,7 +50,9 @@ impl EmbeddedCluster {
     /// The REST API of the cluster.
     #[must_use]
     pub fn rest(&self) -> RestService {
-        RestService { cluster: self.clone() }
+        RestService {
+            cluster: self.clone(),
+        }
     }
 }
 

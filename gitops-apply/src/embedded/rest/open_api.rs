@@ -32,7 +32,11 @@ impl RestService {
     }
 
     pub(super) fn open_api(&self, group: &str, version: &str) -> Result<Answer, ApiError> {
-        if !self.versions().get(group).is_some_and(|versions| versions.iter().any(|v| v == version)) {
+        if !self
+            .versions()
+            .get(group)
+            .is_some_and(|versions| versions.iter().any(|v| v == version))
+        {
             return Err(ApiError::new(
                 404,
                 Reason::NotFound,
@@ -70,13 +74,21 @@ impl RestService {
 }
 
 fn prefix(group: &str, version: &str) -> String {
-    if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
+    if group.is_empty() {
+        format!("api/{version}")
+    } else {
+        format!("apis/{group}/{version}")
+    }
 }
 
 /// What can be done with a kind: clients look for parameters here.
 fn operations(kind: &Kind, paths: &mut Map<String, Value>) {
     let base = prefix(&kind.gvk.group, &kind.gvk.version);
-    let within = if kind.is_namespaced() { "/namespaces/{namespace}" } else { "" };
+    let within = if kind.is_namespaced() {
+        "/namespaces/{namespace}"
+    } else {
+        ""
+    };
     let gvk = json!({"group": kind.gvk.group, "version": kind.gvk.version, "kind": kind.gvk.kind});
     let parameters: Vec<Value> = ["dryRun", "fieldManager", "fieldValidation"]
         .iter()
@@ -159,7 +171,11 @@ impl Writer {
     }
 
     fn arena(&mut self, schema: &Schema) -> usize {
-        if let Some(index) = self.arenas.iter().position(|known| Arc::ptr_eq(known, &schema.types)) {
+        if let Some(index) = self
+            .arenas
+            .iter()
+            .position(|known| Arc::ptr_eq(known, &schema.types))
+        {
             return index;
         }
         self.arenas.push(Arc::clone(&schema.types));
@@ -202,7 +218,8 @@ impl Writer {
                             } else {
                                 property.remove("default");
                             }
-                            if property.contains_key("$ref") && property.len() > 1
+                            if property.contains_key("$ref")
+                                && property.len() > 1
                                 && let Some(reference) = property.remove("$ref")
                             {
                                 property.insert("allOf".to_owned(), json!([{"$ref": reference}]));
@@ -239,7 +256,10 @@ impl Writer {
 
     fn used_scalar(&mut self, scalar: Scalar) -> Value {
         match scalar {
-            Scalar::Quantity => self.named(QUANTITY, json!({"oneOf": [{"type": "string"}, {"type": "number"}]})),
+            Scalar::Quantity => self.named(
+                QUANTITY,
+                json!({"oneOf": [{"type": "string"}, {"type": "number"}]}),
+            ),
             Scalar::IntOrString => json!({"x-kubernetes-int-or-string": true}),
             _ => json!({}),
         }
@@ -253,7 +273,10 @@ fn root_name(kind: &Kind) -> String {
         parts.join(".")
     } else {
         let short = kind.gvk.group.split('.').next().unwrap_or_default();
-        format!("io.k8s.api.{}", if short.is_empty() { "core" } else { short })
+        format!(
+            "io.k8s.api.{}",
+            if short.is_empty() { "core" } else { short }
+        )
     };
     format!("{group}.{}.{}", kind.gvk.version, kind.gvk.kind)
 }

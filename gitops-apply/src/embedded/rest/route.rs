@@ -70,13 +70,23 @@ impl Query {
 
 impl Route {
     pub(super) fn parse(path: &str, query: &str) -> Result<Self, ApiError> {
-        let segments: Vec<String> =
-            path.split('/').filter(|s| !s.is_empty()).map(|s| decode(s, false)).collect();
+        let segments: Vec<String> = path
+            .split('/')
+            .filter(|s| !s.is_empty())
+            .map(|s| decode(s, false))
+            .collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let target = target(&segments).ok_or_else(|| {
-            ApiError::new(404, Reason::NotFound, "the server could not find the requested resource")
+            ApiError::new(
+                404,
+                Reason::NotFound,
+                "the server could not find the requested resource",
+            )
         })?;
-        Ok(Self { target, query: Query::parse(query) })
+        Ok(Self {
+            target,
+            query: Query::parse(query),
+        })
     }
 }
 
@@ -172,11 +182,19 @@ mod tests {
     fn paths() {
         let pod = found("/api/v1/namespaces/shop/pods/web/status");
         assert_eq!(
-            (pod.namespace.as_str(), pod.plural.as_str(), pod.name.as_str(), pod.subresource.as_str()),
+            (
+                pod.namespace.as_str(),
+                pod.plural.as_str(),
+                pod.name.as_str(),
+                pod.subresource.as_str()
+            ),
             ("shop", "pods", "web", "status")
         );
         let namespace = found("/api/v1/namespaces/shop");
-        assert_eq!((namespace.plural.as_str(), namespace.name.as_str()), ("namespaces", "shop"));
+        assert_eq!(
+            (namespace.plural.as_str(), namespace.name.as_str()),
+            ("namespaces", "shop")
+        );
         let role = found("/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode");
         assert_eq!(role.name, "system:node");
         assert!(Route::parse("/nope", "").is_err());
@@ -184,7 +202,8 @@ mod tests {
 
     #[test]
     fn queries() {
-        let route = Route::parse("/api/v1/pods", "labelSelector=a%3Db%2Cc&watch=1&limit=5").unwrap();
+        let route =
+            Route::parse("/api/v1/pods", "labelSelector=a%3Db%2Cc&watch=1&limit=5").unwrap();
         assert_eq!(route.query.text("labelSelector"), "a=b,c");
         assert!(route.query.flag("watch"));
         assert_eq!(route.query.number("limit"), Some(5));

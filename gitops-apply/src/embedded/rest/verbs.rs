@@ -36,10 +36,18 @@ impl RestService {
     fn kind(&self, objects: &Objects) -> Result<Arc<Kind>, ApiError> {
         let mut server = self.cluster.shared.server();
         server.settle();
-        let found = server.registry.by_plural(&objects.group, &objects.version, &objects.plural);
-        found.filter(|kind| kind.is_namespaced() || objects.namespace.is_empty()).ok_or_else(|| {
-            ApiError::new(404, Reason::NotFound, "the server could not find the requested resource")
-        })
+        let found = server
+            .registry
+            .by_plural(&objects.group, &objects.version, &objects.plural);
+        found
+            .filter(|kind| kind.is_namespaced() || objects.namespace.is_empty())
+            .ok_or_else(|| {
+                ApiError::new(
+                    404,
+                    Reason::NotFound,
+                    "the server could not find the requested resource",
+                )
+            })
     }
 
     pub(super) async fn read(&self, route: &Route, objects: &Objects) -> Result<Answer, ApiError> {
@@ -74,18 +82,26 @@ impl RestService {
             let (version, namespace, name) = position(after)?;
             // A page of a list that has changed since is a page of another list.
             if version != list.resource_version
-                && self.locked(|server| Ok(server.store.is_forgotten(&kind.stored, version.parse().unwrap_or(0))))?
+                && self.locked(|server| {
+                    Ok(server
+                        .store
+                        .is_forgotten(&kind.stored, version.parse().unwrap_or(0)))
+                })?
             {
                 return Err(ApiError::expired(&version));
             }
-            items.retain(|object| (object.namespace(), object.name()) > (namespace.as_str(), name.as_str()));
+            items.retain(|object| {
+                (object.namespace(), object.name()) > (namespace.as_str(), name.as_str())
+            });
         }
         if let Some(limit) = query.number("limit").filter(|limit| *limit > 0) {
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             if items.len() > limit {
                 let rest = items.len() - limit;
                 items.truncate(limit);
-                let last = items.last().map(|o| (o.namespace().to_owned(), o.name().to_owned()));
+                let last = items
+                    .last()
+                    .map(|o| (o.namespace().to_owned(), o.name().to_owned()));
                 let (namespace, name) = last.unwrap_or_default();
                 metadata["continue"] = token(&list.resource_version, &namespace, &name).into();
                 if filter.labels.is_empty() {
@@ -109,7 +125,12 @@ impl RestService {
         let starts = bookmarks && query.flag("sendInitialEvents");
         let from = if starts { String::new() } else { from };
         let gvk = kind.gvk.clone();
-        let opened = Watch::open(Arc::clone(&self.cluster.shared), Arc::clone(kind), filter, &from);
+        let opened = Watch::open(
+            Arc::clone(&self.cluster.shared),
+            Arc::clone(kind),
+            filter,
+            &from,
+        );
         let stream = match opened {
             Ok(stream) => stream,
             Err(ClusterError::Expired { from }) => {
@@ -128,7 +149,11 @@ impl RestService {
                 "kind": gvk.kind, "apiVersion": gvk.api_version(), "metadata": metadata,
             }})
         };
-        let initial = if starts { Some(stream.initial_count()) } else { None };
+        let initial = if starts {
+            Some(stream.initial_count())
+        } else {
+            None
+        };
         let version = stream.position().to_string();
         let mut told = 0;
         let mut pending_end = initial;
@@ -222,7 +247,10 @@ impl RestService {
             return Err(not_there());
         }
         self.meet(
-            Request::of(verb, &target).manager(&manager).dry_run(dry_run).subresource(subresource),
+            Request::of(verb, &target)
+                .manager(&manager)
+                .dry_run(dry_run)
+                .subresource(subresource),
         )
         .await?;
         let call = Call {
@@ -256,16 +284,27 @@ impl RestService {
                 let object = object_of(&kind, objects, body)?;
                 let existed = self.exists(&target)?;
                 let made = self.locked(|server| server.replace(&call, object))?;
-                let status = if existed { StatusCode::OK } else { StatusCode::CREATED };
+                let status = if existed {
+                    StatusCode::OK
+                } else {
+                    StatusCode::CREATED
+                };
                 Ok(Answer::json(status, &made.to_value()).warn(self.warnings()))
             }
             RequestVerb::Apply => {
-                let call = Call { manager: route.query.text("fieldManager"), ..call };
+                let call = Call {
+                    manager: route.query.text("fieldManager"),
+                    ..call
+                };
                 let object = object_of(&kind, objects, body)?;
                 let existed = self.exists(&target)?;
                 let force = route.query.flag("force");
                 let made = self.locked(|server| server.apply(&call, object, force))?;
-                let status = if existed { StatusCode::OK } else { StatusCode::CREATED };
+                let status = if existed {
+                    StatusCode::OK
+                } else {
+                    StatusCode::CREATED
+                };
                 Ok(Answer::json(status, &made.to_value()).warn(self.warnings()))
             }
             _ => {
@@ -284,9 +323,19 @@ impl RestService {
         query: &Query,
         body: &Bytes,
     ) -> Result<Answer, ApiError> {
-        let given = if body.is_empty() { json!({}) } else { value_of(body)? };
-        let text = |pointer: &str| given.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let policy = text("/propagationPolicy").unwrap_or_else(|| query.text("propagationPolicy").to_owned());
+        let given = if body.is_empty() {
+            json!({})
+        } else {
+            value_of(body)?
+        };
+        let text = |pointer: &str| {
+            given
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let policy = text("/propagationPolicy")
+            .unwrap_or_else(|| query.text("propagationPolicy").to_owned());
         let orphans = given.get("orphanDependents").and_then(Value::as_bool);
         let propagation = match policy.as_str() {
             "Foreground" => Propagation::Foreground,
@@ -294,7 +343,9 @@ impl RestService {
             "Background" => Propagation::Background,
             "" if orphans == Some(true) => Propagation::Orphan,
             // The early batch API left pods behind, and still does.
-            "" if call.kind.stored.group == "batch" && call.kind.stored.kind == "Job" => Propagation::Orphan,
+            "" if call.kind.stored.group == "batch" && call.kind.stored.kind == "Job" => {
+                Propagation::Orphan
+            }
             "" => Propagation::Background,
             other => {
                 return Err(ApiError::bad_request(format!(
@@ -303,7 +354,10 @@ impl RestService {
             }
         };
         let dry_run = call.dry_run
-            || given.get("dryRun").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+            || given
+                .get("dryRun")
+                .and_then(Value::as_array)
+                .is_some_and(|list| !list.is_empty());
         let options = DeleteOptions {
             propagation,
             uid: text("/preconditions/uid"),
@@ -331,16 +385,7 @@ impl RestService {
         let left = self.locked(|server| server.delete(call, target, &options))?;
         Ok(match left {
             Some(object) => Answer::json(StatusCode::OK, &object.to_value()),
-            None => Answer::json(
-                StatusCode::OK,
-                &json!({
-                    "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                    "details": {
-                        "name": objects.name, "group": objects.group, "kind": objects.plural,
-                        "uid": before.uid(),
-                    },
-                }),
-            ),
+            None => Answer::json(StatusCode::OK, &success(objects, before.uid())),
         })
     }
 
@@ -365,8 +410,15 @@ impl RestService {
             MERGE_PATCH | STRATEGIC_PATCH => json_patch::merge(&mut scale, &value_of(body)?),
             _ => scale = value_of(body)?,
         }
-        let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or_else(|| 0.into());
-        let call = Call { subresource: "", kind: Arc::clone(&call.kind), ..*call };
+        let replicas = scale
+            .pointer("/spec/replicas")
+            .cloned()
+            .unwrap_or_else(|| 0.into());
+        let call = Call {
+            subresource: "",
+            kind: Arc::clone(&call.kind),
+            ..*call
+        };
         let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
         let made = self.locked(|server| server.patch(&call, target, &patch))?;
         Ok(Answer::json(StatusCode::OK, &scale_of(&made)))
@@ -396,8 +448,23 @@ impl RestService {
     }
 }
 
+fn success(objects: &Objects, uid: &str) -> Value {
+    let mut status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "details": {"name": objects.name, "kind": objects.plural, "uid": uid},
+    });
+    if !objects.group.is_empty() {
+        status["details"]["group"] = objects.group.clone().into();
+    }
+    status
+}
+
 fn not_there() -> ApiError {
-    ApiError::new(404, Reason::NotFound, "the server could not find the requested resource")
+    ApiError::new(
+        404,
+        Reason::NotFound,
+        "the server could not find the requested resource",
+    )
 }
 
 fn line(kind: &str, object: Manifest) -> Value {
@@ -420,9 +487,20 @@ fn manager(head: &http::request::Parts, query: &Query) -> String {
     if !given.is_empty() {
         return given.to_owned();
     }
-    let agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let name = agent.unwrap_or_default().split('/').next().unwrap_or_default();
-    if name.is_empty() { "unknown".to_owned() } else { name.chars().take(128).collect() }
+    let agent = head
+        .headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
+    let name = agent
+        .unwrap_or_default()
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    if name.is_empty() {
+        "unknown".to_owned()
+    } else {
+        name.chars().take(128).collect()
+    }
 }
 
 /// JSON, or YAML.
@@ -436,10 +514,14 @@ fn value_of(body: &Bytes) -> Result<Value, ApiError> {
 fn object_of(kind: &Kind, objects: &Objects, body: &Bytes) -> Result<Manifest, ApiError> {
     let mut value = value_of(body)?;
     let Some(map) = value.as_object_mut() else {
-        return Err(ApiError::bad_request("the body of the request is not an object"));
+        return Err(ApiError::bad_request(
+            "the body of the request is not an object",
+        ));
     };
-    map.entry("apiVersion").or_insert_with(|| kind.gvk.api_version().into());
-    map.entry("kind").or_insert_with(|| kind.gvk.kind.clone().into());
+    map.entry("apiVersion")
+        .or_insert_with(|| kind.gvk.api_version().into());
+    map.entry("kind")
+        .or_insert_with(|| kind.gvk.kind.clone().into());
     let mut object =
         Manifest::try_from(value).map_err(|error| ApiError::bad_request(error.to_string()))?;
     if object.gvk() != kind.gvk {
@@ -454,7 +536,9 @@ fn object_of(kind: &Kind, objects: &Objects, body: &Bytes) -> Result<Manifest, A
     }
     if !objects.name.is_empty() {
         if object.name().is_empty() {
-            object.metadata_mut().insert("name".to_owned(), objects.name.clone().into());
+            object
+                .metadata_mut()
+                .insert("name".to_owned(), objects.name.clone().into());
         } else if object.name() != objects.name {
             return Err(ApiError::bad_request(format!(
                 "the name of the object ({}) does not match the name on the URL ({})",
@@ -496,12 +580,20 @@ fn patch_of(media_type: &str, body: &Bytes) -> Result<Patch, ApiError> {
 fn scale_of(object: &Manifest) -> Value {
     let number = |pointer: &str| object.pointer(pointer).cloned().unwrap_or_else(|| 0.into());
     let mut metadata = json!({});
-    for key in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+    for key in [
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+    ] {
         if let Some(value) = object.metadata().and_then(|m| m.get(key)) {
             metadata[key] = value.clone();
         }
     }
-    let selector = object.pointer("/spec/selector/matchLabels").or_else(|| object.pointer("/spec/selector"));
+    let selector = object
+        .pointer("/spec/selector/matchLabels")
+        .or_else(|| object.pointer("/spec/selector"));
     let selector: Vec<String> = selector
         .and_then(Value::as_object)
         .into_iter()

@@ -286,7 +286,7 @@ pub(super) fn ingress(root: &Map<String, Value>, errors: &mut Errors) {
     if !has_rules && default.is_none() {
         errors.push(FieldError::invalid(
             "spec",
-            &Value::Array(Vec::new()),
+            &Value::Null,
             "either `defaultBackend` or `rules` must be specified",
         ));
     }

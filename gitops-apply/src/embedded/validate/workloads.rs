@@ -13,7 +13,10 @@ pub(super) fn controller(root: &Map<String, Value>, kind: &str, errors: &mut Err
     let labels = object_at(template, "metadata").and_then(|m| m.get("labels"));
     match spec.get("selector").filter(|selector| !selector.is_null()) {
         None => {
-            errors.push(FieldError::required("spec.selector", ""));
+            // The API server takes a missing selector of a DaemonSet for an empty one.
+            if kind != "DaemonSet" {
+                errors.push(FieldError::required("spec.selector", ""));
+            }
             does_not_match(labels, errors);
         }
         Some(selector) => {

@@ -45,8 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 enum Shape {
     Scalar(char),
     Named(String, Option<bool>),
-    List(Box<Shape>, Topology),
-    Map(Box<Shape>, bool),
+    List(Box<Self>, Topology),
+    Map(Box<Self>, bool),
     Record(Record),
 }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use gitops_core::{GroupVersionKind, schema::Schemas as _};
+use gitops_core::{GroupVersionKind, Manifest, clock::Timestamp, schema::Schemas as _};
 use serde_json::json;
 
 use super::*;

@@ -59,7 +59,9 @@ fn optional(out: &mut String, name: &str, value: Option<&Value>) {
     }
 }
 
-fn fields(out: &mut String, writers: Vec<Box<dyn FnOnce(&mut String) + '_>>) {
+type Writer<'v> = Box<dyn FnOnce(&mut String) + 'v>;
+
+fn fields(out: &mut String, writers: Vec<Writer<'_>>) {
     out.push('{');
     for (at, write) in writers.into_iter().enumerate() {
         if at > 0 {
@@ -118,7 +120,7 @@ fn reference_fields(out: &mut String, target: &Value) {
         ("ResourceVersion", "string", "resourceVersion"),
         ("FieldPath", "string", "fieldPath"),
     ];
-    let mut writers: Vec<Box<dyn FnOnce(&mut String) + '_>> = Vec::new();
+    let mut writers: Vec<Writer<'_>> = Vec::new();
     for (name, ty, key) in names {
         writers.push(Box::new(move |out| {
             field(out, name, ty, string(target, key))

@@ -43,7 +43,7 @@ fn what_was_applied_is_proven() {
     let desired = deployment(web());
     let live = apply(None, &desired);
     assert!(proven(&desired, &live));
-    let mut more = live.clone();
+    let mut more = live;
     more.as_map_mut().get_mut("spec").unwrap()["paused"] = json!(true);
     more.as_map_mut()
         .insert("status".into(), json!({"replicas": 2}));

@@ -265,12 +265,12 @@ fn ignored_fields_that_nobody_else_owns_keep_their_value() {
 fn status_and_server_metadata_never_count() {
     let desired = deployment(2, web());
     let live = applied(None, &desired, "gitops");
-    let mut other = live.clone();
+    let mut other = live;
     other.metadata_mut().insert("generation".into(), json!(7));
     other
         .as_map_mut()
         .insert("status".into(), json!({"replicas": 1}));
-    let mut stated = desired.clone();
+    let mut stated = desired;
     stated
         .as_map_mut()
         .insert("status".into(), json!({"replicas": 4}));

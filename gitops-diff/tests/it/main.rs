@@ -1,5 +1,7 @@
 //! Tests of the whole crate.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
+
 mod corpus;
 mod corpus_diff;
 mod corpus_jsonpatch;

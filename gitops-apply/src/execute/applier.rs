@@ -192,6 +192,8 @@ struct Checkpoint<'a> {
     key: StateKey,
     wanted: bool,
     stored: bool,
+    /// What was saved last: waiting for something that does not change costs no writes.
+    last: Option<Progress>,
 }
 
 /// A sync that was interrupted longer ago begins anew.
@@ -213,6 +215,7 @@ impl<'a> Checkpoint<'a> {
             key,
             wanted,
             stored: false,
+            last: None,
         };
         if !wanted {
             return Ok((checkpoint, None));
@@ -236,11 +239,12 @@ impl<'a> Checkpoint<'a> {
     }
 
     async fn save(&mut self, progress: &Progress) -> Result<(), ExecuteError> {
-        if self.wanted {
+        if self.wanted && self.last.as_ref() != Some(progress) {
             save_json(self.state, &self.key, progress)
                 .await
                 .map_err(state_failed)?;
             self.stored = true;
+            self.last = Some(progress.clone());
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ mod workloads;
 
 pub use aggregate::{Managed, aggregate};
 use gitops_core::{
-    Manifest,
+    Classified, ErrorClass, Manifest,
     clock::Timestamp,
     health::{Health, HealthCheck, HealthError, HealthStatus},
 };
@@ -26,6 +26,83 @@ pub use kstatus::{Kstatus, KstatusCondition, KstatusResult, KstatusStatus};
 
 use self::rules::Said;
 use crate::hooks;
+
+/// Rules of your own, as text, before those of another check.
+///
+/// Kinds without a rule here, and objects to which no line of their rule applies, are left to the
+/// other check.
+///
+/// ```
+/// use gitops_apply::health::{ArgoHealth, WithRules};
+/// use gitops_core::{Manifest, clock::Timestamp, health::{HealthCheck, HealthStatus}};
+/// let check = WithRules::parse(
+///     "shop.example.com/Till:\n  each Open=True: Healthy {message}\n  Progressing Counting coins\n",
+///     ArgoHealth,
+/// )?;
+/// let till = Manifest::try_from(serde_json::json!({
+///     "apiVersion": "shop.example.com/v1", "kind": "Till", "metadata": {"name": "a"},
+///     "status": {"conditions": [{"type": "Open", "status": "True", "message": "open"}]},
+/// }))?;
+/// let health = check.assess(&till, Timestamp::UNIX_EPOCH)?.expect("there is a rule");
+/// assert_eq!(health.status, HealthStatus::Healthy);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A header names kinds as `group/Kind`, separated by commas; `_` stands for any kind, `_.` at the
+/// beginning of a group for any prefix. Below it, line by line, the first verdict counts:
+///
+/// * `each TEST: VERDICT` looks at `status.conditions`. Neighbouring `each` lines are asked together
+///   for one condition after the other; `--` begins a new round.
+/// * `if TEST: VERDICT` looks at the object; a lone `VERDICT` ends the rule.
+/// * `need PATH` is an error where the object has nothing there.
+///
+/// A verdict is a status (or `None`) and a message, in which `{…}` is a field of the condition or a
+/// path in the object, with alternatives separated by `|` and texts in single quotes. Tests are
+/// `Ready=True` (type and status of a condition), `Ready`, `reason=X`, `.path=value`, `.path!=value`,
+/// `.path=.other`, `.path<value`, `.path>value`, `.path^=prefix`, `.path in a|b`, `.path` (is there),
+/// `!.path` and `.path?` (is there and not false), joined by `and` and `or`.
+pub struct WithRules<H> {
+    rules: rules::Rules,
+    otherwise: H,
+}
+
+impl<H: HealthCheck> WithRules<H> {
+    /// Parses rules.
+    ///
+    /// # Errors
+    /// When a line is not understood; the error names it.
+    pub fn parse(text: &str, otherwise: H) -> Result<Self, RuleError> {
+        let rules = rules::Rules::parse(&[text]).map_err(|reason| RuleError { reason })?;
+        Ok(Self { rules, otherwise })
+    }
+}
+
+impl<H: HealthCheck> HealthCheck for WithRules<H> {
+    fn assess(&self, object: &Manifest, now: Timestamp) -> Result<Option<Health>, HealthError> {
+        match self.rules.assess(object) {
+            Some(said) => match said? {
+                Said::Verdict(verdict) => Ok(verdict),
+                Said::Nothing => self.otherwise.assess(object, now),
+            },
+            None => self.otherwise.assess(object, now),
+        }
+    }
+}
+
+/// A health rule is not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the health rules cannot be read: {reason}")]
+#[non_exhaustive]
+pub struct RuleError {
+    /// The line and what is wrong with it.
+    pub reason: String,
+}
+
+impl Classified for RuleError {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Invalid
+    }
+}
 
 /// Health as Argo CD sees it.
 ///

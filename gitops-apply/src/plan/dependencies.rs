@@ -129,3 +129,65 @@ fn parse(text: &str) -> Option<ObjectId> {
         name: name.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use gitops_core::plan::Phase;
+    use serde_json::json;
+
+    use super::*;
+
+    fn task(name: &str, wave: i64, needs: &str) -> Task {
+        let target = Manifest::try_from(json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": "a", "annotations": {DEPENDS_ON: needs}},
+        }))
+        .unwrap();
+        Task {
+            phase: Phase::Sync,
+            wave,
+            stage: 0,
+            target: Some(target),
+            live: None,
+            namespace: "a".to_owned(),
+        }
+    }
+
+    fn places(tasks: &[Task]) -> Vec<(String, i64, u32)> {
+        tasks
+            .iter()
+            .map(|task| (task.object().name().to_owned(), task.wave, task.stage))
+            .collect()
+    }
+
+    #[test]
+    fn dependencies_move_forward_and_get_an_earlier_stage() {
+        let on = |name: &str| format!("/namespaces/a/ConfigMap/{name}");
+        let mut tasks = vec![
+            task("a", 0, &on("b")),
+            task("free", 0, "/namespaces/a/ConfigMap/not-there"),
+            task("b", 3, &on("c")),
+            task("c", 5, ""),
+        ];
+        arrange(&mut tasks).unwrap();
+        let expected = [("free", 0, 0), ("c", 0, 0), ("b", 0, 1), ("a", 0, 2)];
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(n, w, s)| ((*n).to_owned(), *w, *s))
+            .collect();
+        assert_eq!(places(&tasks), expected);
+    }
+
+    #[test]
+    fn a_circle_is_named() {
+        let mut tasks = vec![
+            task("a", 0, "/namespaces/a/ConfigMap/b"),
+            task("b", 0, "/namespaces/a/ConfigMap/a"),
+        ];
+        let error = arrange(&mut tasks).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "objects depend on each other in a circle: ConfigMap a/a -> ConfigMap a/b -> ConfigMap a/a"
+        );
+    }
+}

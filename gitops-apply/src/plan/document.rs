@@ -178,3 +178,38 @@ fn hash_value(hash: &mut Sha256, value: &Value) {
         scalar => hash.update(scalar.to_string().as_bytes()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gitops_core::Manifest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn payload(data: Value) -> Payload {
+        let object = json!({"apiVersion": "v1", "kind": "Secret", "data": data});
+        Payload([(0, Manifest::try_from(object).unwrap())].into())
+    }
+
+    #[test]
+    fn a_digest_depends_on_content_and_not_on_the_order_of_keys() {
+        let one = payload(json!({"a": "1", "b": ["x", 1]}));
+        let other: Value = serde_json::from_str(r#"{"b": ["x", 1], "a": "1"}"#).unwrap();
+        assert_eq!(digest(&one), digest(&payload(other)));
+        assert_ne!(
+            digest(&one),
+            digest(&payload(json!({"a": "2", "b": ["x", 1]})))
+        );
+        assert_ne!(digest(&one), digest(&Payload::default()));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = load_plan(Path::new("/nowhere/change.plan")).unwrap_err();
+        assert!(
+            error.to_string().contains("/nowhere/change.plan"),
+            "{error}"
+        );
+        assert_eq!(error.class(), ErrorClass::NotFound);
+    }
+}

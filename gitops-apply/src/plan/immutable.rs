@@ -155,3 +155,44 @@ fn is_quantity(value: &Value) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn job(image: &str) -> Manifest {
+        Manifest::try_from(json!({
+            "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"},
+            "spec": {"template": {"spec": {"containers": [{"name": "a", "image": image}]}}},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_a_server_adds_is_no_change() {
+        let mut live = job("a");
+        live.as_map_mut()["spec"]["selector"] = json!({"matchLabels": {"uid": "x"}});
+        live.as_map_mut()["spec"]["template"]["metadata"] = json!({"labels": {"uid": "x"}});
+        live.as_map_mut()["spec"]["template"]["spec"]["dnsPolicy"] = json!("ClusterFirst");
+        assert_eq!(changed_field(&job("a"), &live), None);
+        assert_eq!(changed_field(&job("b"), &live), Some("/spec/template"));
+    }
+
+    #[test]
+    fn frozen_configuration_cannot_change() {
+        let config = |value: &str, immutable: bool| {
+            Manifest::try_from(json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},
+                "data": {"key": value}, "immutable": immutable,
+            }))
+            .unwrap()
+        };
+        assert_eq!(
+            changed_field(&config("2", true), &config("1", true)),
+            Some("/data")
+        );
+        assert_eq!(changed_field(&config("2", true), &config("1", false)), None);
+    }
+}

@@ -19,7 +19,6 @@ mod document;
 mod immutable;
 mod objects;
 mod prune;
-mod respect;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +26,7 @@ pub use deletion::plan_deletion;
 pub use document::{PlanFileError, digest, load_plan, payload_path, save_plan};
 use gitops_core::{
     Manifest, ObjectId,
-    app::{IgnoreDifferences, SyncPolicy},
+    app::SyncPolicy,
     apply::PlanError,
     diff::{DiffOptions, Differ, Verdict},
     plan::{
@@ -37,6 +36,7 @@ use gitops_core::{
     schema::Schemas,
     tracking,
 };
+use gitops_diff::StructuralDiffer;
 use objects::Scopes;
 
 use crate::hooks::{self, Task, TaskOptions};
@@ -69,6 +69,13 @@ pub fn plan(
     let selected = |id: &ObjectId| only.is_empty() || only.contains(id);
     let with_hooks = !options.skip_hooks && options.only.is_empty();
 
+    let respects_ignored = desired.sync_policy.option("RespectIgnoreDifferences") == Some("true");
+    let structural = StructuralDiffer::default();
+    let diff_options = DiffOptions {
+        field_manager: options.field_manager.clone(),
+        ignore: desired.ignore_differences.clone(),
+    };
+
     let mut targets = Vec::new();
     let mut relevant: Vec<Manifest> = Vec::new();
     let mut skipped: Vec<(Manifest, Reason)> = Vec::new();
@@ -89,8 +96,9 @@ pub fn plan(
             let mut object = object.clone();
             if let Some(current) = current {
                 relevant.push(current.clone());
-                if desired.sync_policy.option("RespectIgnoreDifferences") == Some("true") {
-                    respect::keep_ignored(&mut object, current, &desired.ignore_differences);
+                if respects_ignored {
+                    // Fields whose differences are ignored are released, or sent as they are live.
+                    object = structural.payload(&object, Some(current), schemas, &diff_options)?;
                 }
             }
             targets.push(object);
@@ -133,7 +141,7 @@ pub fn plan(
         schemas,
         options,
         policy: &desired.sync_policy,
-        ignore: &desired.ignore_differences,
+        diff_options: &diff_options,
         created: created.as_ref(),
         steps: Vec::with_capacity(tasks.len()),
         payload: Payload::default(),
@@ -198,7 +206,7 @@ struct Builder<'a> {
     schemas: &'a dyn Schemas,
     options: &'a PlanOptions,
     policy: &'a SyncPolicy,
-    ignore: &'a [IgnoreDifferences],
+    diff_options: &'a DiffOptions,
     created: Option<&'a ObjectId>,
     steps: Vec<Step>,
     payload: Payload,
@@ -251,15 +259,9 @@ impl Builder<'_> {
         target: &Manifest,
         live: Option<&Manifest>,
     ) -> Result<(), PlanError> {
-        let diff = self.differ.diff(
-            target,
-            live,
-            self.schemas,
-            &DiffOptions {
-                field_manager: self.options.field_manager.clone(),
-                ignore: self.ignore.to_vec(),
-            },
-        )?;
+        let diff = self
+            .differ
+            .diff(target, live, self.schemas, self.diff_options)?;
         step.changes = diff.changes;
         (step.action, step.reason) = match diff.verdict {
             Verdict::Unchanged => (Action::Unchanged, Reason::InSync),

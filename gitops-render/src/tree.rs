@@ -22,7 +22,8 @@ use crate::helm::{ArchiveLimits, HelmError, read_archive};
 pub struct TreeLimits {
     /// Size of one file in bytes; 100 MiB by default.
     pub file_bytes: u64,
-    /// Entries of one directory; 100,000 by default.
+    /// Entries of one directory, and of one with all below it where its id is asked for; 100,000 by
+    /// default. Symlinks can make a small tree large.
     pub directory_entries: usize,
 }
 
@@ -148,19 +149,30 @@ impl DirTree {
         })
     }
 
-    fn hash_directory(&self, path: &str, depth: usize) -> Result<ContentId, TreeError> {
+    fn hash_directory(
+        &self,
+        path: &str,
+        depth: usize,
+        entries: &mut usize,
+    ) -> Result<ContentId, TreeError> {
+        let exceeded = |limit, allowed: usize| TreeError::LimitExceeded {
+            path: path.to_owned(),
+            limit,
+            allowed: allowed as u64,
+        };
         if depth > 100 {
-            return Err(TreeError::LimitExceeded {
-                path: path.to_owned(),
-                limit: "directory depth",
-                allowed: 100,
-            });
+            return Err(exceeded("directory depth", 100));
         }
         let mut text = String::new();
         for entry in self.list(path)? {
+            *entries += 1;
+            let allowed = self.limits.directory_entries;
+            if *entries > allowed {
+                return Err(exceeded("directory entries", allowed));
+            }
             let child = join(path, &entry.name);
             let id = match entry.kind {
-                EntryKind::Directory => self.hash_directory(&child, depth + 1)?,
+                EntryKind::Directory => self.hash_directory(&child, depth + 1, entries)?,
                 EntryKind::File => match self.read(&child)? {
                     Some(content) => ContentId::of(&content),
                     None => continue,
@@ -245,7 +257,9 @@ impl FileTree for DirTree {
         let path = clean_path(path)?;
         match self.locate(&path)? {
             None => Ok(None),
-            Some((_, metadata)) if metadata.is_dir() => self.hash_directory(&path, 0).map(Some),
+            Some((_, metadata)) if metadata.is_dir() => {
+                self.hash_directory(&path, 0, &mut 0).map(Some)
+            }
             Some(_) => Ok(self.read(&path)?.map(|content| ContentId::of(&content))),
         }
     }

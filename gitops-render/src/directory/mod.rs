@@ -34,6 +34,8 @@ pub struct DirectoryOptions {
     pub total_bytes: u64,
     /// Depth of directories below the application's; 100 by default.
     pub depth: usize,
+    /// Number of files and directories; 100,000 by default. Symlinks can make a small tree large.
+    pub entries: usize,
 }
 
 impl Default for DirectoryOptions {
@@ -41,6 +43,7 @@ impl Default for DirectoryOptions {
         Self {
             total_bytes: 10_000_000,
             depth: 100,
+            entries: 100_000,
         }
     }
 }
@@ -96,6 +99,7 @@ impl Prepared for PreparedDirectory {
             filter: Filter::new(&directory),
             recurse: directory.recurse,
             remaining: self.options.total_bytes,
+            entries: 0,
             manifests: Vec::new(),
         };
         walk.directory(&self.trees.path, 0)?;
@@ -139,6 +143,7 @@ struct Walk<'a> {
     filter: Filter,
     recurse: bool,
     remaining: u64,
+    entries: usize,
     manifests: Vec<Manifest>,
 }
 
@@ -152,6 +157,14 @@ impl Walk<'_> {
             });
         }
         for entry in self.tree.list(path)? {
+            self.entries += 1;
+            if self.entries > self.options.entries {
+                return Err(RenderError::LimitExceeded {
+                    limit: "number of files and directories",
+                    allowed: self.options.entries as u64,
+                    at: Some(path.to_owned()),
+                });
+            }
             let path = join(path, &entry.name);
             match entry.kind {
                 EntryKind::Directory if self.recurse => self.directory(&path, depth + 1)?,

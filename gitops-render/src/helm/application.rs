@@ -462,7 +462,14 @@ impl SourceValues<'_> {
             .collect();
         let mut found = Vec::new();
         let tree = self.tree(glob.named.as_deref());
-        self.walk_glob(tree, &fixed.join("/"), &glob.path, 0, &mut found)?;
+        let mut walked = 0;
+        self.walk_glob(
+            tree,
+            &fixed.join("/"),
+            &glob.path,
+            0,
+            (&mut walked, &mut found),
+        )?;
         Ok(found
             .into_iter()
             .map(|path| TreeFile {
@@ -478,9 +485,10 @@ impl SourceValues<'_> {
         directory: &str,
         glob: &str,
         depth: usize,
-        found: &mut Vec<String>,
+        (walked, found): (&mut usize, &mut Vec<String>),
     ) -> Result<(), RenderError> {
         const DEPTH: usize = 64;
+        const ENTRIES: usize = 100_000;
         if depth > DEPTH {
             return Err(RenderError::LimitExceeded {
                 limit: "directory depth of a glob",
@@ -489,9 +497,19 @@ impl SourceValues<'_> {
             });
         }
         for entry in tree.list(directory)? {
+            *walked += 1;
+            if *walked > ENTRIES {
+                return Err(RenderError::LimitExceeded {
+                    limit: "number of files below a glob",
+                    allowed: ENTRIES as u64,
+                    at: Some(glob.to_owned()),
+                });
+            }
             let path = join(directory, &entry.name);
             match entry.kind {
-                EntryKind::Directory => self.walk_glob(tree, &path, glob, depth + 1, found)?,
+                EntryKind::Directory => {
+                    self.walk_glob(tree, &path, glob, depth + 1, (&mut *walked, &mut *found))?;
+                }
                 EntryKind::File => {
                     let matched =
                         doublestar(glob, &path).map_err(|_| RenderError::InvalidSource {

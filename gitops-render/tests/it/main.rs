@@ -6,3 +6,4 @@ mod corpus_expressions;
 #[cfg(feature = "repositories")]
 mod corpus_seed;
 mod functions;
+mod replay_charts;

@@ -32,6 +32,8 @@ pub struct LoadOptions {
     pub chart_depth: usize,
     /// Depth of directories; 100 by default.
     pub directory_depth: usize,
+    /// Number of files and directories; 100,000 by default. Symlinks can make a small tree large.
+    pub entries: usize,
 }
 
 impl Default for LoadOptions {
@@ -41,6 +43,7 @@ impl Default for LoadOptions {
             total_bytes: 100 << 20,
             chart_depth: 64,
             directory_depth: 100,
+            entries: 100_000,
         }
     }
 }
@@ -79,6 +82,7 @@ pub(super) fn from_tree(
         profile,
         options,
         remaining: options.total_bytes,
+        entries: 0,
         files: Vec::new(),
     };
     walk.directory("", 0)?;
@@ -117,6 +121,7 @@ struct Walk<'a> {
     profile: &'a Profile,
     options: &'a LoadOptions,
     remaining: u64,
+    entries: usize,
     files: Vec<ChartFile>,
 }
 
@@ -130,6 +135,14 @@ impl Walk<'_> {
             });
         }
         for entry in self.tree.list(path)? {
+            self.entries += 1;
+            if self.entries > self.options.entries {
+                return Err(HelmError::LimitExceeded {
+                    what: "the chart".to_owned(),
+                    limit: "number of files and directories",
+                    allowed: self.options.entries as u64,
+                });
+            }
             let path = join(path, &entry.name);
             let is_directory = entry.kind == EntryKind::Directory;
             if self.rules.ignores(&path, is_directory) {

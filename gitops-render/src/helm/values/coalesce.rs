@@ -12,7 +12,7 @@ use crate::{
         profile::NullRules,
         values::{Table, put},
     },
-    template::{Value, fmt},
+    template::{Value, fmt, with_stack},
 };
 
 /// A chart as coalescing sees it.
@@ -189,7 +189,8 @@ impl<V: ChartView> Coalescer<'_, V> {
                 }
                 Some(present) => match (value, present) {
                     (Value::Map(value), Value::Map(present)) => {
-                        self.tables(&present, &value, &join(prefix, &key.to_str()), merge);
+                        let prefix = join(prefix, &key.to_str());
+                        with_stack(|| self.tables(&present, &value, &prefix, merge));
                     }
                     (Value::Map(_), _) => self.warn(format!(
                         "cannot overwrite table with non table for {}",
@@ -218,7 +219,7 @@ fn remove_nulls(table: &Table) {
             Value::Nil => {
                 table.remove(&key);
             }
-            Value::Map(inner) => remove_nulls(&inner),
+            Value::Map(inner) => with_stack(|| remove_nulls(&inner)),
             _ => {}
         }
     }

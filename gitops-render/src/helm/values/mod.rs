@@ -19,7 +19,10 @@ pub(crate) use tables::{
     Table, deep_copy, put, table_at, table_from_json, value_from_json, value_to_json,
 };
 
-use crate::helm::{HelmError, Profile, profile::ValuesDocuments};
+use crate::{
+    helm::{HelmError, Profile, profile::ValuesDocuments},
+    template::with_stack,
+};
 
 /// Values of a user: a table as JSON knows it. Cloning is cheap.
 ///
@@ -89,7 +92,9 @@ impl Values {
 pub(crate) fn merge_tables(table: &mut Map<String, Value>, over: Map<String, Value>) {
     for (key, value) in over {
         match (table.get_mut(&key), value) {
-            (Some(Value::Object(below)), Value::Object(over)) => merge_tables(below, over),
+            (Some(Value::Object(below)), Value::Object(over)) => {
+                with_stack(|| merge_tables(below, over));
+            }
             (_, value) => {
                 table.insert(key, value);
             }
@@ -104,13 +109,17 @@ pub(crate) fn numbers_as_floats(value: Value) -> Value {
             .as_f64()
             .and_then(Number::from_f64)
             .map_or(Value::Null, Value::Number),
-        Value::Array(items) => Value::Array(items.into_iter().map(numbers_as_floats).collect()),
-        Value::Object(object) => Value::Object(
-            object
-                .into_iter()
-                .map(|(key, value)| (key, numbers_as_floats(value)))
-                .collect(),
-        ),
+        Value::Array(items) => {
+            with_stack(|| Value::Array(items.into_iter().map(numbers_as_floats).collect()))
+        }
+        Value::Object(object) => with_stack(|| {
+            Value::Object(
+                object
+                    .into_iter()
+                    .map(|(key, value)| (key, numbers_as_floats(value)))
+                    .collect(),
+            )
+        }),
         other => other,
     }
 }
@@ -131,6 +140,15 @@ pub(crate) fn go_type(value: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn deep_values_do_not_exhaust_the_stack() {
+        let deep = format!("{}1{}", "{a: ".repeat(900), "}".repeat(900));
+        let mut values = Values::parse(&format!("a: {deep}")).unwrap();
+        values.merge(Values::parse(&format!("a: {deep}")).unwrap());
+        let copy = deep_copy(&table_from_json(values.as_map()));
+        assert!(value_to_json(&crate::template::Value::Map(copy)).is_object());
+    }
 
     #[test]
     fn numbers_keep_where_they_come_from() {

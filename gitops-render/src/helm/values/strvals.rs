@@ -9,6 +9,8 @@ use crate::helm::values::{go_type, numbers_as_floats};
 const MAX_INDEX: i64 = 65_536;
 /// Depth of names within names.
 const MAX_NESTING: usize = 30;
+/// Depth of lists within lists, which Helm does not limit.
+const MAX_LIST_NESTING: usize = 100;
 
 /// Which flag a text belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,7 @@ pub(super) fn set(
         chars: &chars,
         at: 0,
         reading,
+        lists: 0,
     };
     loop {
         match parser.key(table, 0) {
@@ -122,6 +125,8 @@ struct Parser<'a> {
     chars: &'a [char],
     at: usize,
     reading: Reading<'a>,
+    /// Lists that the current item is in.
+    lists: usize,
 }
 
 impl Parser<'_> {
@@ -294,12 +299,19 @@ impl Parser<'_> {
             },
             Some('[') => {
                 let next = self.index().map_err(Stop::in_index)?;
+                if self.lists >= MAX_LIST_NESTING {
+                    return Err(Stop::error(format!(
+                        "lists are nested deeper than {MAX_LIST_NESTING} levels"
+                    )));
+                }
                 let mut inner = match list.get_mut(place) {
                     None | Some(Value::Null) => Vec::new(),
                     Some(Value::Array(inner)) => std::mem::take(inner),
                     Some(other) => return Err(wrong_type(other, "[]interface {}")),
                 };
+                self.lists += 1;
                 self.item(&mut inner, next, nesting)?;
+                self.lists -= 1;
                 put_at(list, index, Value::Array(inner))
             }
             Some(_) => {
@@ -567,6 +579,8 @@ mod tests {
         }
         let deep = format!("{}=1", vec!["a"; 40].join("."));
         assert!(typed(&deep).unwrap_err().contains("nested level"));
+        let deep = format!("a{}=1", "[0]".repeat(5000));
+        assert!(typed(&deep).unwrap_err().contains("nested deeper"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::template::{List, Map, Str, Value};
+use crate::template::{List, Map, Str, Value, with_stack};
 
 /// A table of values.
 pub(crate) type Table = Map;
@@ -31,8 +31,10 @@ pub(crate) fn value_from_json(value: &Json) -> Value {
             _ => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
         },
         Json::String(text) => Value::Str(text.as_str().into()),
-        Json::Array(items) => Value::list(items.iter().map(value_from_json).collect()),
-        Json::Object(object) => Value::Map(table_from_json(object)),
+        Json::Array(items) => {
+            with_stack(|| Value::list(items.iter().map(value_from_json).collect()))
+        }
+        Json::Object(object) => with_stack(|| Value::Map(table_from_json(object))),
     }
 }
 
@@ -47,9 +49,9 @@ pub(crate) fn deep_copy(table: &Table) -> Table {
 
 fn deep_copy_value(value: &Value) -> Value {
     match value {
-        Value::Map(table) => Value::Map(deep_copy(table)),
+        Value::Map(table) => with_stack(|| Value::Map(deep_copy(table))),
         Value::List(list) if list.iter().any(is_container) => {
-            Value::List(list.iter().map(deep_copy_value).collect::<List>())
+            with_stack(|| Value::List(list.iter().map(deep_copy_value).collect::<List>()))
         }
         other => other.clone(),
     }
@@ -80,14 +82,16 @@ pub(crate) fn value_to_json(value: &Value) -> Json {
             serde_json::Number::from_f64(*value).map_or(Json::Null, Json::Number)
         }
         Value::Str(text) => Json::String(text.to_str().into_owned()),
-        Value::List(list) => Json::Array(list.iter().map(value_to_json).collect()),
-        Value::Map(table) => Json::Object(
-            table
-                .snapshot()
-                .into_iter()
-                .map(|(key, value)| (key.to_str().into_owned(), value_to_json(&value)))
-                .collect(),
-        ),
+        Value::List(list) => with_stack(|| Json::Array(list.iter().map(value_to_json).collect())),
+        Value::Map(table) => with_stack(|| {
+            Json::Object(
+                table
+                    .snapshot()
+                    .into_iter()
+                    .map(|(key, value)| (key.to_str().into_owned(), value_to_json(&value)))
+                    .collect(),
+            )
+        }),
         _ => Json::Null,
     }
 }

@@ -22,6 +22,8 @@ mod defaults;
 mod dicts;
 mod encoding;
 pub mod helm;
+#[cfg(test)]
+mod laws;
 mod lists;
 mod math;
 mod network;

@@ -4,6 +4,8 @@ mod matching;
 mod syntax;
 mod unicode_names;
 
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
 use self::{
     matching::{Pattern, quote_meta},
     syntax::PatternError,
@@ -16,15 +18,10 @@ pub(super) fn register(registry: &mut Registry) {
     // A wrong pattern matches nothing.
     registry.add(
         "regexMatch",
-        |context: &mut Context<'_>, pattern: Str, text: Str| match compile(
-            context,
-            &pattern,
-            &text,
-            Failure::Error,
-        ) {
-            Ok(compiled) => Ok(compiled.is_match(&text.to_str())),
-            Err(_) if Pattern::compile(&pattern.to_str()).is_err() => Ok(false),
-            Err(error) => Err(error),
+        |context: &mut Context<'_>, pattern: Str, text: Str| {
+            context.spend((pattern.len() + text.len()) as u64 / 16)?;
+            let matches = compiled(&pattern).is_ok_and(|pattern| pattern.is_match(&text.to_str()));
+            Ok::<_, CallError>(matches)
         },
     );
     registry.add(
@@ -104,10 +101,32 @@ fn compile(
     pattern: &Str,
     text: &Str,
     failure: Failure,
-) -> Result<Pattern, CallError> {
+) -> Result<Rc<Pattern>, CallError> {
     context.spend((pattern.len() + text.len()) as u64 / 16)?;
-    let source = pattern.to_str();
-    Pattern::compile(&source).map_err(|error| failure.error(&error, &source))
+    compiled(pattern).map_err(|error| failure.error(&error, &pattern.to_str()))
+}
+
+/// Patterns that a thread keeps compiled: templates use few patterns very often.
+const KEPT: usize = 64;
+
+thread_local! {
+    static COMPILED: RefCell<HashMap<Str, Rc<Pattern>>> = RefCell::default();
+}
+
+fn compiled(pattern: &Str) -> Result<Rc<Pattern>, PatternError> {
+    let kept = COMPILED.with_borrow(|compiled| compiled.get(pattern).cloned());
+    if let Some(kept) = kept {
+        return Ok(kept);
+    }
+    let new = Rc::new(Pattern::compile(&pattern.to_str())?);
+    COMPILED.with_borrow_mut(|compiled| {
+        // Starting anew is simpler than telling old ones from new ones, and rare.
+        if compiled.len() >= KEPT {
+            compiled.clear();
+        }
+        compiled.insert(pattern.clone(), Rc::clone(&new));
+    });
+    Ok(new)
 }
 
 impl Failure {
@@ -117,4 +136,21 @@ impl Failure {
             Self::Error => error.to_string(),
         })
     }
+}
+
+/// Compiles a pattern and walks over a text in all ways.
+#[cfg(test)]
+pub(super) fn try_out(pattern: &str, text: &str) {
+    if let Ok(pattern) = Pattern::compile(pattern) {
+        let _ = pattern.find_all(text, -1);
+        let _ = pattern.split(text, -1);
+        let _ = pattern.replace_all(text, "${1}$x$$");
+        let _ = pattern.replace_all_literal(text, "$1");
+    }
+}
+
+/// Whether a quoted text matches itself.
+#[cfg(test)]
+pub(super) fn matches_itself(text: &str) -> bool {
+    Pattern::compile(&quote_meta(text)).is_ok_and(|pattern| pattern.find(text) == text)
 }

@@ -218,15 +218,12 @@ impl<'a> Parser<'a> {
         let tag = match tag {
             None => None,
             Some(((handle, suffix), _)) if handle.is_empty() => Some(suffix),
-            Some(((handle, suffix), at)) => {
-                let found = self.tag_directives.iter().find(|(name, _)| *name == handle);
-                match found {
-                    Some((_, prefix)) if !(prefix.is_empty() && suffix.is_empty()) => {
-                        Some(format!("{prefix}{suffix}"))
-                    }
-                    _ => return Err(error("found undefined tag handle", at, Some(start))),
+            Some(((handle, suffix), at)) => match self.prefix_of(&handle) {
+                Some(prefix) if !(prefix.is_empty() && suffix.is_empty()) => {
+                    Some(format!("{prefix}{suffix}"))
                 }
-            }
+                _ => return Err(error("found undefined tag handle", at, Some(start))),
+            },
         };
         let tag = tag
             .filter(|tag| !tag.is_empty())
@@ -521,6 +518,17 @@ impl<'a> Parser<'a> {
         self.state = self.states.pop().unwrap_or(State::End);
     }
 
+    /// What a tag handle stands for, by the directives of the document or by default.
+    fn prefix_of(&self, handle: &str) -> Option<&str> {
+        let declared = self.tag_directives.iter().find(|(name, _)| name == handle);
+        match (declared, handle) {
+            (Some((_, prefix)), _) => Some(prefix),
+            (None, "!") => Some("!"),
+            (None, "!!") => Some("tag:yaml.org,2002:"),
+            (None, _) => None,
+        }
+    }
+
     fn process_directives(&mut self) -> Scan<()> {
         let mut version_seen = false;
         loop {
@@ -546,12 +554,6 @@ impl<'a> Parser<'a> {
                 _ => break,
             }
             self.scanner.next()?;
-        }
-        for (handle, prefix) in [("!", "!"), ("!!", "tag:yaml.org,2002:")] {
-            if !self.tag_directives.iter().any(|(known, _)| known == handle) {
-                self.tag_directives
-                    .push((handle.to_owned(), prefix.to_owned()));
-            }
         }
         Ok(())
     }

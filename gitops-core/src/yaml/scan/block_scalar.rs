@@ -22,31 +22,30 @@ impl<'a> Scanner<'a> {
         };
         let mut end = self.mark();
         let mut text = String::new();
-        let mut leading_break = String::new();
+        let mut leading_break = "";
         let mut trailing_breaks = String::new();
         self.scan_block_breaks(&mut indent, &mut trailing_breaks, start, &mut end)?;
         let mut leading_blank = false;
         while self.column() == indent && self.at(0) != 0 {
             let blank = self.is_blank();
-            if !literal && !leading_blank && !blank && leading_break.starts_with('\n') {
+            if !literal && !leading_blank && !blank && leading_break == "\n" {
                 if trailing_breaks.is_empty() {
                     text.push(' ');
                 }
             } else {
-                text.push_str(&leading_break);
+                text.push_str(leading_break);
             }
-            leading_break.clear();
             text.push_str(&trailing_breaks);
             trailing_breaks.clear();
             leading_blank = blank;
             let from = self.pos;
             self.skip_line();
             text.push_str(&self.text[from..self.pos]);
-            self.take_break(&mut leading_break);
+            leading_break = self.take_break().unwrap_or("");
             self.scan_block_breaks(&mut indent, &mut trailing_breaks, start, &mut end)?;
         }
         if chomping != Chomping::Strip {
-            text.push_str(&leading_break);
+            text.push_str(leading_break);
         }
         if chomping == Chomping::Keep {
             text.push_str(&trailing_breaks);
@@ -116,9 +115,10 @@ impl<'a> Scanner<'a> {
                     "found a tab character where an indentation space is expected",
                 ));
             }
-            if !self.take_break(breaks) {
+            let Some(found) = self.take_break() else {
                 break;
-            }
+            };
+            breaks.push_str(found);
             *end = self.mark();
         }
         if *indent == 0 {

@@ -12,7 +12,6 @@ impl<'a> Scanner<'a> {
         let mut owned: Option<String> = None;
         // What is not yet in `owned`.
         let mut from = self.pos;
-        let mut first_break = String::new();
         let mut more_breaks = String::new();
         loop {
             if self.column() == 0 && self.at_document_indicator() {
@@ -22,6 +21,7 @@ impl<'a> Scanner<'a> {
                 return Err(self.error(start, "found unexpected end of stream"));
             }
             let mut after_break = false;
+            let mut first_break = "";
             loop {
                 self.skip_quoted_run(quote);
                 let byte = self.at(0);
@@ -64,13 +64,13 @@ impl<'a> Scanner<'a> {
                     if after_break {
                         from = self.pos;
                     }
-                } else if self.is_break() {
+                } else if let Some(found) = self.take_break() {
                     if after_break {
-                        self.take_break(&mut more_breaks);
+                        more_breaks.push_str(found);
                     } else {
                         let text = owned.get_or_insert_default();
                         text.push_str(&self.text[from..blanks]);
-                        self.take_break(&mut first_break);
+                        first_break = found;
                         after_break = true;
                     }
                     from = self.pos;
@@ -80,12 +80,7 @@ impl<'a> Scanner<'a> {
             }
             if after_break {
                 let text = owned.get_or_insert_default();
-                if first_break.is_empty() {
-                    text.push_str(&more_breaks);
-                    more_breaks.clear();
-                } else {
-                    fold(text, &mut first_break, &mut more_breaks);
-                }
+                fold(text, first_break, &mut more_breaks);
             }
         }
         let last = &self.text[from..self.pos];

@@ -86,7 +86,7 @@ impl<'a> Scanner<'a> {
             continuation: 0,
             line: 0,
             line_start: 0,
-            tokens: VecDeque::new(),
+            tokens: VecDeque::with_capacity(16),
             tokens_parsed: 0,
             indents: Vec::new(),
             indent: -1,
@@ -544,7 +544,7 @@ impl<'a> Scanner<'a> {
 }
 
 /// Characters and places.
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
     fn at(&self, offset: usize) -> u8 {
         self.bytes.get(self.pos + offset).copied().unwrap_or(0)
     }
@@ -621,16 +621,13 @@ impl Scanner<'_> {
         }
     }
 
-    /// Goes over a line break, if there is one. What stands for it in a scalar is pushed on `into`.
-    fn take_break(&mut self, into: &mut String) -> bool {
+    /// Goes over a line break, if there is one; gives what stands for it in a scalar.
+    fn take_break(&mut self) -> Option<&'a str> {
         let at = self.pos;
-        let found = self.skip_break();
-        match self.bytes.get(at) {
-            Some(0xE2) if found => into.push_str(&self.text[at..at + 3]),
-            _ if found => into.push('\n'),
-            _ => {}
-        }
-        found
+        self.skip_break().then(|| match self.bytes[at] {
+            0xE2 => &self.text[at..at + 3],
+            _ => "\n",
+        })
     }
 
     fn skip_break(&mut self) -> bool {

@@ -29,7 +29,7 @@ impl<'a> Scanner<'a> {
         let mut folded: Option<String> = None;
         // The part of the current line that belongs to the scalar.
         let (mut from, mut to) = (self.pos, self.pos);
-        let mut first_break = String::new();
+        let mut first_break = "";
         let mut more_breaks = String::new();
         let mut after_break = false;
         loop {
@@ -42,7 +42,7 @@ impl<'a> Scanner<'a> {
                 if after_break {
                     let folded = folded.get_or_insert_default();
                     folded.push_str(&self.text[from..to]);
-                    fold(folded, &mut first_break, &mut more_breaks);
+                    fold(folded, first_break, &mut more_breaks);
                     from = run;
                     after_break = false;
                 }
@@ -60,12 +60,13 @@ impl<'a> Scanner<'a> {
                         );
                     }
                     self.pos += 1;
-                } else if after_break {
-                    if !self.take_break(&mut more_breaks) {
-                        break;
+                } else if let Some(found) = self.take_break() {
+                    if after_break {
+                        more_breaks.push_str(found);
+                    } else {
+                        first_break = found;
+                        after_break = true;
                     }
-                } else if self.take_break(&mut first_break) {
-                    after_break = true;
                 } else {
                     break;
                 }
@@ -113,15 +114,12 @@ impl<'a> Scanner<'a> {
 }
 
 /// One line break between words is a space; each further one is itself.
-pub(super) fn fold(into: &mut String, first_break: &mut String, more_breaks: &mut String) {
-    if first_break.starts_with('\n') {
-        if more_breaks.is_empty() {
-            into.push(' ');
-        }
-    } else {
+pub(super) fn fold(into: &mut String, first_break: &str, more_breaks: &mut String) {
+    if first_break != "\n" {
         into.push_str(first_break);
+    } else if more_breaks.is_empty() {
+        into.push(' ');
     }
     into.push_str(more_breaks);
-    first_break.clear();
     more_breaks.clear();
 }

@@ -11,8 +11,6 @@ mod server_side;
 mod structured;
 mod three_way;
 
-pub(crate) use three_way::with_defaults;
-
 pub use ignore::{ArgoNormalizer, Override, Overrides, prepare};
 
 use gitops_core::{

@@ -37,7 +37,7 @@ pub(super) fn diff(original: &Value, config: &Value, live: &Value) -> Result<Arg
 }
 
 /// The object with the defaults of its kind, and with fields that its kind does not have.
-pub(crate) fn with_defaults(gvk: &GroupVersionKind, object: &Value) -> Result<Value> {
+pub(super) fn with_defaults(gvk: &GroupVersionKind, object: &Value) -> Result<Value> {
     let Some(ty) = go_types().kind(gvk) else {
         return Ok(object.clone());
     };

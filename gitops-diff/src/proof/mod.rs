@@ -33,34 +33,48 @@ pub fn is_strictly_unchanged(
     manager: &str,
     schema: Option<&Schema>,
 ) -> bool {
-    let Some(entry) = own_entry(live, manager) else {
-        return false;
-    };
-    if entry.get("apiVersion").and_then(Value::as_str) != Some(desired.api_version())
-        || live.api_version() != desired.api_version()
-    {
+    if live.api_version() != desired.api_version() {
         return false;
     }
     let schema = schema.unwrap_or_else(|| deduced_schema());
-    let none = Value::Null;
-    let fields = entry.get("fieldsV1").unwrap_or(&none);
+    let nothing = Value::Object(serde_json::Map::new());
+    let fields = match own_entry(live, manager) {
+        Entry::Several => return false,
+        // The first apply to an object without entries writes them for what is there.
+        Entry::None if live.managed_fields().next().is_none() => return false,
+        // An applier that states nothing has no entry.
+        Entry::None => &nothing,
+        Entry::One(entry) => {
+            if entry.get("apiVersion").and_then(Value::as_str) != Some(desired.api_version()) {
+                return false;
+            }
+            entry.get("fieldsV1").unwrap_or(&nothing)
+        }
+    };
     states::Comparer::new(schema).object_states(desired.as_map(), fields)
         && absorbs_object(schema, live, desired)
 }
 
-/// The one Apply entry of a manager for the object itself; `None` where there are several.
-fn own_entry<'a>(live: &'a Manifest, manager: &str) -> Option<&'a Value> {
-    let mut found = None;
+/// The Apply entries of a manager for the object itself.
+enum Entry<'a> {
+    None,
+    One(&'a Value),
+    /// Several, or one that cannot be read.
+    Several,
+}
+
+fn own_entry<'a>(live: &'a Manifest, manager: &str) -> Entry<'a> {
+    let mut found = Entry::None;
     for entry in live.managed_fields() {
         let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
         if text("manager") == manager
             && text("operation") == "Apply"
             && text("subresource").is_empty()
         {
-            if found.is_some() || text("fieldsType") != "FieldsV1" {
-                return None;
+            if !matches!(found, Entry::None) || text("fieldsType") != "FieldsV1" {
+                return Entry::Several;
             }
-            found = Some(entry);
+            found = Entry::One(entry);
         }
     }
     found

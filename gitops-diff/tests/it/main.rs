@@ -7,4 +7,5 @@ mod corpus_diff;
 mod corpus_jsonpatch;
 mod fuzz;
 mod laws;
+mod server_answers;
 mod server_side_apply;

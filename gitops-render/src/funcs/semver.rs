@@ -48,6 +48,23 @@ impl Object for VersionObject {
         self
     }
 
+    /// Not exported: they are printed and compared, but templates cannot read them.
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        let version = &self.0;
+        vec![
+            ("major", Value::Uint64(version.major())),
+            ("minor", Value::Uint64(version.minor())),
+            ("patch", Value::Uint64(version.patch())),
+            ("pre", version.prerelease().into()),
+            ("metadata", version.metadata().into()),
+            ("original", version.original().into()),
+        ]
+    }
+
+    fn field(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
     fn method(&self, name: &str) -> Option<Signature> {
         let parameters: &[Type] = match name {
             "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "Original" | "String"

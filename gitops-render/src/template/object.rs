@@ -49,6 +49,11 @@ pub trait Object: fmt::Debug {
         None
     }
 
+    /// What its `GoString` method gives, for `%#v`, if the type has one.
+    fn go_string(&self) -> Option<String> {
+        None
+    }
+
     /// What the `String` method gives where only the pointer type has one: `{{ .x }}` prints that,
     /// while `{{ .x | quote }}` prints the fields.
     fn string_of_pointer(&self) -> Option<String> {

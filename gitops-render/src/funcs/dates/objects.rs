@@ -24,6 +24,29 @@ impl Object for TimeObject {
         TIME.into()
     }
 
+    /// Not exported: they are printed by verbs for numbers, but templates cannot read them.
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        let time = &self.0;
+        let location = Value::object(Location {
+            zone: time.zone().clone(),
+            is_nil: *time.zone() == Zone::Utc,
+        });
+        let since_year_one = time.unix_seconds().wrapping_sub(Time::ZERO.unix_seconds());
+        vec![
+            ("wall", Value::Uint64(u64::from(time.nanosecond()))),
+            ("ext", Value::Int64(since_year_one)),
+            ("loc", location),
+        ]
+    }
+
+    fn field(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
+    fn go_string(&self) -> Option<String> {
+        Some(go_string(&self.0))
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -74,8 +97,12 @@ impl Object for TimeObject {
             ("Nanosecond", _) => Ok(Value::Int(i64::from(time.nanosecond()))),
             ("Weekday", _) => Ok(Value::object(Named::Weekday(time.weekday()))),
             ("YearDay", _) => Ok(Value::Int(time.year_day())),
-            ("UTC" | "Local", _) => moment(time.in_zone(Zone::Utc)),
-            ("Location", _) => Ok(Value::object(Location(time.zone().clone()))),
+            ("UTC", _) => moment(time.in_zone(Zone::Utc)),
+            ("Local", _) => moment(time.in_zone(Zone::Local)),
+            ("Location", _) => Ok(Value::object(Location {
+                zone: time.zone().clone(),
+                is_nil: false,
+            })),
             ("IsZero", _) => Ok(time.is_zero().into()),
             ("IsDST", _) => Ok(time.zone().at(time.unix_seconds()).is_dst.into()),
             ("String", _) => Ok(time.text().into()),
@@ -96,7 +123,7 @@ impl Object for TimeObject {
                 })
             }
             ("In", [location]) => match location.downcast::<Location>() {
-                Some(Location(zone)) => moment(time.in_zone(zone.clone())),
+                Some(location) => moment(time.in_zone(location.zone.clone())),
                 None => Err(CallError::new("time: missing Location in call to Time.In")),
             },
             (_, [other]) => {
@@ -137,6 +164,7 @@ fn go_string(time: &Time) -> String {
     let civil = time.civil();
     let zone = match time.zone() {
         Zone::Utc => "time.UTC".to_owned(),
+        Zone::Local => "time.Local".to_owned(),
         zone => format!("time.Location({})", go::quote(zone.name())),
     };
     format!(
@@ -285,15 +313,40 @@ impl Object for Named {
 
 /// Go's `*time.Location`.
 #[derive(Debug, Clone)]
-struct Location(Zone);
+struct Location {
+    zone: Zone,
+    /// Within a time in UTC the pointer is nil.
+    is_nil: bool,
+}
 
 impl Object for Location {
     fn type_name(&self) -> Cow<'static, str> {
         LOCATION.into()
     }
 
+    /// Not exported, and without the tables of zones that have some.
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("name", Value::Str(Str::from(self.zone.name()))),
+            ("zone", Value::list(Vec::new())),
+            ("tx", Value::list(Vec::new())),
+            ("extend", Value::Str(Str::EMPTY)),
+            ("cacheStart", Value::Int64(0)),
+            ("cacheEnd", Value::Int64(0)),
+            ("cacheZone", Value::Nil),
+        ]
+    }
+
+    fn field(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
     fn kind(&self) -> Kind {
         Kind::Pointer
+    }
+
+    fn is_nil(&self) -> bool {
+        self.is_nil
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -310,17 +363,17 @@ impl Object for Location {
         _name: &str,
         _arguments: &mut [Value],
     ) -> Result<Value, CallError> {
-        Ok(Value::Str(Str::from(self.0.name())))
+        Ok(Value::Str(Str::from(self.zone.name())))
     }
 
     fn string(&self) -> Option<String> {
-        Some(self.0.name().to_owned())
+        Some(self.zone.name().to_owned())
     }
 
     fn equals(&self, other: &dyn Object) -> bool {
         other
             .as_any()
             .downcast_ref::<Self>()
-            .is_some_and(|other| self.0 == other.0)
+            .is_some_and(|other| self.zone == other.zone)
     }
 }

@@ -32,7 +32,7 @@ impl ParseTimeError {
     }
 }
 
-/// Reads a time; without a zone in the text it is in UTC.
+/// Reads a time; without a zone in the text it is in the local one.
 pub(crate) fn parse(layout: &str, value: &str) -> Result<Time, ParseTimeError> {
     let mut parts = Parts::default();
     let failure = |layout_element: &str, value_element: &[u8], message: String| ParseTimeError {
@@ -301,12 +301,12 @@ impl Parts {
         // The offset -1 s is taken for none, as in Go.
         if let Some(offset) = self.offset.filter(|&offset| offset != -1) {
             if offset == 0 && matches!(self.zone_name.as_str(), "" | "UTC") {
-                return Ok(time);
+                return Ok(time.in_zone(Zone::Local));
             }
             return Ok(time.with_clock_in(Zone::Fixed(self.zone_name.into(), offset)));
         }
         if self.zone_name.is_empty() {
-            return Ok(time);
+            return Ok(time.in_zone(Zone::Local));
         }
         let offset = self
             .zone_name

@@ -43,12 +43,12 @@ impl Time {
         zone: Zone::Utc,
     };
 
-    /// `time.Unix`, in UTC.
+    /// `time.Unix`, in the local zone.
     pub(crate) fn unix(seconds: i64, nanoseconds: u32) -> Self {
         Self {
             seconds,
             nanoseconds,
-            zone: Zone::Utc,
+            zone: Zone::Local,
         }
     }
 
@@ -65,7 +65,7 @@ impl Time {
             .saturating_add(civil.hour.saturating_mul(3600))
             .saturating_add(civil.minute.saturating_mul(60))
             .saturating_add(civil.second);
-        Self::unix(seconds, nanoseconds)
+        Self::unix(seconds, nanoseconds).in_zone(Zone::Utc)
     }
 
     /// The same date and clock in another zone: the moment changes.

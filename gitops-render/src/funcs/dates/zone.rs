@@ -10,8 +10,10 @@ use jiff::{
 /// A time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Zone {
-    /// UTC; also what `Local` means, for renders do not depend on the machine.
+    /// UTC.
     Utc,
+    /// The local zone: UTC too, for renders do not depend on the machine.
+    Local,
     /// A name (which may be empty) and seconds east of UTC.
     Fixed(Arc<str>, i64),
     /// A zone of the database.
@@ -31,8 +33,10 @@ pub(crate) struct LocalTime<'z> {
 impl Zone {
     /// `time.LoadLocation`; None for names that are not in the database.
     pub(crate) fn load(name: &str) -> Option<Self> {
-        if matches!(name, "" | "UTC" | "Local") {
-            return Some(Self::Utc);
+        match name {
+            "" | "UTC" => return Some(Self::Utc),
+            "Local" => return Some(Self::Local),
+            _ => {}
         }
         static DATABASE: OnceLock<TimeZoneDatabase> = OnceLock::new();
         let zone = DATABASE
@@ -46,7 +50,7 @@ impl Zone {
     /// `Location.String`.
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Utc => "UTC",
+            Self::Utc | Self::Local => "UTC",
             Self::Fixed(name, _) | Self::Named(name, _) => name,
         }
     }
@@ -54,7 +58,7 @@ impl Zone {
     /// What holds at a moment, given in seconds since 1970.
     pub(crate) fn at(&self, seconds: i64) -> LocalTime<'_> {
         match self {
-            Self::Utc => LocalTime {
+            Self::Utc | Self::Local => LocalTime {
                 offset: 0,
                 name: Cow::Borrowed("UTC"),
                 is_dst: false,

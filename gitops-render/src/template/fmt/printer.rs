@@ -316,6 +316,11 @@ impl<'o> Printer<'o> {
             if verb == 'w' {
                 return self.bad_verb(verb, value);
             }
+            if self.flags.sharp_v
+                && let Some(text) = object.go_string()
+            {
+                return self.push(text.as_bytes());
+            }
             if !self.flags.sharp_v
                 && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q')
                 && let Some(text) = object.string()

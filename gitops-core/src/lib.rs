@@ -8,6 +8,8 @@ pub mod app;
 pub mod apply;
 pub mod clock;
 pub mod cluster;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "controller")]
 pub mod controller;
 pub mod diff;

@@ -1,5 +1,6 @@
 //! Integration tests.
 
+mod conformance;
 mod corpus;
 mod corpus_embedded;
 mod corpus_health;

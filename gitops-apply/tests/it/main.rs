@@ -9,3 +9,5 @@ mod corpus_kstatus;
 mod corpus_simulate;
 mod crash;
 mod sync;
+#[cfg(feature = "rest")]
+mod rest;

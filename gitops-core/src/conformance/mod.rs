@@ -189,9 +189,13 @@ impl Harness {
     }
 
     fn config(&self, name: &str, data: Value) -> Manifest {
-        self.inside(json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data,
-        }))
+        let mut config = self.inside(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name},
+        }));
+        if data.as_object().is_some_and(|data| !data.is_empty()) {
+            config.as_map_mut().insert("data".to_owned(), data);
+        }
+        config
     }
 
     fn deployment(&self, name: &str) -> Manifest {

@@ -259,11 +259,9 @@ fn schemas_survive_open_api() {
     let ListTopology::Map(keys) = &ports.topology else {
         panic!("ports have keys")
     };
-    let keys: Vec<(&str, Option<&Value>)> = keys
-        .iter()
-        .map(|key| (key.name.as_str(), key.default.as_ref()))
-        .collect();
-    assert_eq!(keys, [("port", None), ("protocol", Some(&json!("TCP")))]);
+    let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+    assert_eq!(names, ["port", "protocol"]);
+    assert_eq!(keys[1].default, Some(json!("TCP")));
 }
 
 #[test]

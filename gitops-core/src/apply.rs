@@ -47,6 +47,19 @@ pub trait Applier: Send + Sync {
         options: &PlanOptions,
     ) -> Result<Plan, PlanError>;
 
+    /// Asks the cluster, by dry-run, about changes that a plan could only suppose (`1000m` and `1`,
+    /// say), and takes those out that would change nothing. Answers are remembered: what was asked
+    /// once is not asked again while nothing changes.
+    async fn confirm(
+        &self,
+        plan: Plan,
+        live: &LiveSet,
+        cluster: &dyn Cluster,
+    ) -> Result<Plan, ExecuteError> {
+        let _ = (live, cluster);
+        Ok(plan)
+    }
+
     /// Does it.
     async fn execute(
         &self,
@@ -85,6 +98,9 @@ pub struct ExecuteOptions {
     pub wait_healthy: bool,
     /// One object must be healthy within this time after it was applied, where it is waited for.
     pub task_timeout: Option<Duration>,
+    /// A custom object is waited for no longer than this while no controller has written any status
+    /// of it: perhaps none runs.
+    pub unreported_after: Duration,
     /// Ends the sync early: running hooks are deleted.
     pub cancel: Option<CancelToken>,
 }
@@ -98,6 +114,7 @@ impl Default for ExecuteOptions {
             wave_delay: Duration::ZERO,
             wait_healthy: false,
             task_timeout: None,
+            unreported_after: Duration::from_secs(30),
             cancel: None,
         }
     }

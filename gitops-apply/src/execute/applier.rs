@@ -26,6 +26,7 @@ use gitops_core::{
 };
 
 use super::{
+    confirm::{self, Answers},
     machine::{Machine, MachineOptions},
     outdated, program,
     progress::Progress,
@@ -48,6 +49,7 @@ use crate::{hooks, plan};
 pub struct SyncApplier {
     differ: Arc<dyn Differ>,
     state: Arc<dyn StateStore>,
+    answers: Answers,
 }
 
 impl SyncApplier {
@@ -55,7 +57,11 @@ impl SyncApplier {
     /// ends in the middle.
     #[must_use]
     pub fn new(differ: Arc<dyn Differ>, state: Arc<dyn StateStore>) -> Self {
-        Self { differ, state }
+        Self {
+            differ,
+            state,
+            answers: Answers::default(),
+        }
     }
 }
 
@@ -80,6 +86,15 @@ impl Applier for SyncApplier {
         options: &PlanOptions,
     ) -> Result<Plan, PlanError> {
         plan::plan_deletion(owner, desired, live, schemas, options)
+    }
+
+    async fn confirm(
+        &self,
+        plan: Plan,
+        live: &LiveSet,
+        cluster: &dyn Cluster,
+    ) -> Result<Plan, ExecuteError> {
+        Ok(confirm::confirm(&self.answers, plan, live, cluster).await)
     }
 
     async fn execute(
@@ -118,6 +133,7 @@ impl Applier for SyncApplier {
                 dry_run: false,
                 wait_healthy: options.wait_healthy,
                 task_timeout: options.task_timeout,
+                unreported_after: options.unreported_after,
                 namespace: plan.settings.namespace.clone(),
                 ..MachineOptions::default()
             },

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use gitops_core::{
+    Manifest,
     app::OperationPhase,
     health::HealthStatus,
     plan::{Phase, Preflight},
 };
+use serde_json::Value;
 
 use super::{
     machine::{Awaited, Instruction, Machine, Operation},
@@ -160,11 +162,34 @@ impl Machine<'_> {
                     Some(health) if health.status == HealthStatus::Degraded => {
                         self.record(task, status, OperationPhase::Failed, &health.message);
                     }
+                    Some(_) if self.is_unreported(task, &live) => self.record(
+                        task,
+                        status,
+                        OperationPhase::Succeeded,
+                        "not waited for: no controller has written a status",
+                    ),
                     Some(_) => {}
                 }
             }
             self.time_out(task);
         }
+    }
+
+    /// Whether the object is a custom one of which nobody has written a status for a while.
+    fn is_unreported(&self, task: usize, live: &Manifest) -> bool {
+        let group = live.group();
+        let is_custom = group.contains('.') && !group.ends_with(".k8s.io");
+        let status = live.pointer("/status").and_then(Value::as_object);
+        is_custom
+            && status.is_none_or(serde_json::Map::is_empty)
+            && self.age(task) >= self.options.unreported_after
+    }
+
+    /// How long ago the task was sent.
+    fn age(&self, task: usize) -> Duration {
+        let since = self.result(task).map_or(0, |result| result.since);
+        let age = self.now.as_millisecond().saturating_sub(since);
+        Duration::from_millis(u64::try_from(age).unwrap_or(0))
     }
 
     fn time_out(&mut self, task: usize) {
@@ -174,8 +199,7 @@ impl Machine<'_> {
         let Some(result) = self.result(task) else {
             return;
         };
-        let age = self.now.as_millisecond().saturating_sub(result.since);
-        if Duration::from_millis(u64::try_from(age).unwrap_or(0)) >= timeout {
+        if self.age(task) >= timeout {
             let (status, last) = (result.status, result.message.clone());
             self.record(
                 task,

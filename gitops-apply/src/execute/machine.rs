@@ -71,6 +71,8 @@ pub struct MachineOptions {
     pub wait_healthy: bool,
     /// One object must be healthy within this time, where it is waited for.
     pub task_timeout: Option<Duration>,
+    /// A custom object is waited for no longer than this while nobody has written any status of it.
+    pub unreported_after: Duration,
     /// How long a CustomResourceDefinition may take to be served before the sync goes on anyway.
     pub definition_timeout: Duration,
     /// Namespace of the destination.
@@ -84,6 +86,7 @@ impl Default for MachineOptions {
             dry_run: false,
             wait_healthy: false,
             task_timeout: None,
+            unreported_after: Duration::from_secs(30),
             definition_timeout: Duration::from_secs(10),
             namespace: String::new(),
         }

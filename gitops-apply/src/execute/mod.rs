@@ -8,6 +8,7 @@
 mod applier;
 mod assess;
 mod client;
+mod confirm;
 mod machine;
 mod outdated;
 mod ownership;

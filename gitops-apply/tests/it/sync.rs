@@ -15,7 +15,7 @@ use gitops_core::{
     app::{ApplicationDestination, OperationPhase, SyncPolicy},
     apply::{Applier, ExecuteContext, ExecuteError, ExecuteOptions, PlanError},
     clock::ManualClock,
-    cluster::{Cluster, ClusterError, ListScope, Propagation},
+    cluster::{Cluster, ClusterError, ListScope, Patch, Propagation, WriteOptions},
     events::Silent,
     plan::{Action, DesiredSet, LiveSet, Outcome, Owner, Plan, PlanOptions, Prune, Reason, Report},
     policy::PermitAll,
@@ -674,7 +674,7 @@ async fn namespaces_are_given_and_taken() {
 
 #[tokio::test]
 async fn ignored_fields_of_others_are_respected_where_asked() {
-    use gitops_core::{app::IgnoreDifferences, cluster::Patch, cluster::WriteOptions};
+    use gitops_core::app::IgnoreDifferences;
     let world = World::new();
     let set = |image: &str| {
         let mut web = deployment("web", image);
@@ -724,4 +724,64 @@ async fn an_application_may_refuse_shared_objects_as_a_whole() {
         report.message
     );
     assert!(world.get("ConfigMap", "own").await.is_none());
+}
+
+#[tokio::test]
+async fn changes_that_are_none_are_asked_about_once() {
+    let world = World::new();
+    let account = object(json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"},
+        "imagePullSecrets": [],
+    }));
+    let set = desired(vec![account]);
+    assert_eq!(world.sync(&set).await.phase, OperationPhase::Succeeded);
+    let live = world.live(&set).await;
+    let plan = world.plan(&set, &pruning()).await;
+    assert!(!plan.is_empty(), "comparing alone cannot know");
+    world.cluster.clear_requests();
+    let plan = world
+        .applier
+        .confirm(plan, &live, &world.cluster)
+        .await
+        .unwrap();
+    assert!(plan.is_empty(), "{:#?}", plan.steps);
+    assert_eq!(world.cluster.requests().dry_runs, 1);
+    let again = world.plan(&set, &pruning()).await;
+    let again = world
+        .applier
+        .confirm(again, &live, &world.cluster)
+        .await
+        .unwrap();
+    assert!(again.is_empty());
+    assert_eq!(world.cluster.requests().dry_runs, 1, "it is remembered");
+    assert_eq!(world.cluster.requests().writes, 0);
+    assert_eq!(
+        world.execute(&again).await.unwrap().phase,
+        OperationPhase::Succeeded
+    );
+}
+
+#[tokio::test]
+async fn a_custom_object_that_nobody_reports_on_does_not_hold_up_the_sync() {
+    let world = World::new();
+    let definition = object(json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "certificates.cert-manager.io"},
+        "spec": {
+            "group": "cert-manager.io", "scope": "Namespaced",
+            "names": {"kind": "Certificate", "plural": "certificates", "singular": "certificate", "listKind": "CertificateList"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            }],
+        },
+    }));
+    let certificate = object(json!({
+        "apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "tls"},
+    }));
+    let later = annotated(config("later", "1"), &[(WAVE, "1")]);
+    let set = desired(vec![definition, certificate, later]);
+    let report = world.sync(&set).await;
+    assert_eq!(report.phase, OperationPhase::Succeeded, "{report:#?}");
+    assert!(world.get("ConfigMap", "later").await.is_some());
 }

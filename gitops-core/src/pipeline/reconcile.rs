@@ -149,6 +149,7 @@ impl Pipeline {
         let plan = self
             .applier
             .plan(&desired.set, &live, &*schemas, &options)?;
+        let plan = self.applier.confirm(plan, &live, &*self.cluster).await?;
         Ok(Comparison {
             desired,
             live,

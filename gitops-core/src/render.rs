@@ -115,7 +115,7 @@ pub struct RenderInput {
     pub randomness: Randomness,
     /// What templates see as the current time.
     pub now: Timestamp,
-    /// Answers to earlier [`Need`]s.
+    /// Answers to earlier [`RenderOutcome::Needs`].
     pub answers: BTreeMap<Lookup, Vec<Manifest>>,
     /// Asks for `lookup`s that have no answer; otherwise they find nothing.
     pub lookups: bool,

@@ -38,7 +38,7 @@ struct Shared {
 
 pub(crate) enum Place {
     Local(LocalRepository),
-    Remote(RemoteRepository),
+    Remote(Box<RemoteRepository>),
 }
 
 #[derive(Default)]
@@ -63,7 +63,7 @@ impl GitSource {
         limits: Limits,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self::of(url, Place::Remote(repository), limits, clock)
+        Self::of(url, Place::Remote(Box::new(repository)), limits, clock)
     }
 
     fn of(url: GitUrl, place: Place, limits: Limits, clock: Arc<dyn Clock>) -> Self {

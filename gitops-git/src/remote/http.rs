@@ -29,10 +29,13 @@ const REDIRECTS: usize = 10;
 const ERROR_PAGE: usize = 4096;
 const GIT_PROTOCOL: HeaderName = HeaderName::from_static("git-protocol");
 
+/// Trust and proxy, which a client has for good.
+type Way = (Tls, Option<Proxy>);
+
 /// HTTP clients, one per trust and proxy, so that connections are reused.
 #[derive(Default)]
 pub(crate) struct Clients {
-    clients: Mutex<Vec<((Tls, Option<Proxy>), Client)>>,
+    clients: Mutex<Vec<(Way, Client)>>,
 }
 
 impl Clients {

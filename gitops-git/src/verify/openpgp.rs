@@ -151,13 +151,12 @@ impl Certificate {
                         continue;
                     }
                     match (subject, signature.kind) {
-                        (Subject::Key, 0x20) => {
-                            if primary.verify(&signature, &primary.hashed()) {
+                        (Subject::Key, 0x1f | 0x20) => {
+                            let good = primary.verify(&signature, &primary.hashed());
+                            if good && signature.kind == 0x20 {
                                 return None;
                             }
-                        }
-                        (Subject::Key, 0x1f) => {
-                            if primary.verify(&signature, &primary.hashed()) {
+                            if good {
                                 newer(&mut own, &signature);
                             }
                         }

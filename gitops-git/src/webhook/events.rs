@@ -73,7 +73,7 @@ pub(super) fn gitlab(event: &str, body: &[u8]) -> Result<Delivery, WebhookError>
 pub(super) fn bitbucket(event: &str, body: &[u8]) -> Result<Delivery, WebhookError> {
     const HOST: &str = "Bitbucket";
     match event {
-        "diagnostics:ping" => return Ok(Delivery::Ping),
+        "diagnostics:ping" => Ok(Delivery::Ping),
         // Cloud
         "repo:push" => {
             let body = parse(HOST, body)?;

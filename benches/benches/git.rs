@@ -69,7 +69,10 @@ async fn run() {
         table.ours("update of one file", fetch(&provider, &url).await);
         table.git("update of one file", git_fetch(&theirs));
         if let Some(peer) = &peer {
-            table.go("update of one file", go_git(peer, &["fetch", &gone.display().to_string()]));
+            table.go(
+                "update of one file",
+                go_git(peer, &["fetch", &gone.display().to_string()]),
+            );
         }
 
         server.take_log();
@@ -77,7 +80,10 @@ async fn run() {
         table.requests = server.take_log().len();
         table.git("poll, nothing changed", git_fetch(&theirs));
         if let Some(peer) = &peer {
-            table.go("poll, nothing changed", go_git(peer, &["fetch", &gone.display().to_string()]));
+            table.go(
+                "poll, nothing changed",
+                go_git(peer, &["fetch", &gone.display().to_string()]),
+            );
         }
     }
     table.print();
@@ -86,9 +92,10 @@ async fn run() {
     for n in 0..50 {
         std::os::unix::fs::symlink("repo.git", root.join(format!("r{n}.git"))).unwrap();
     }
-    let provider = GitProvider::builder(world.path("many"), std::sync::Arc::new(world::SystemClock))
-        .refresh_interval(Duration::from_secs(180))
-        .build();
+    let provider =
+        GitProvider::builder(world.path("many"), std::sync::Arc::new(world::SystemClock))
+            .refresh_interval(Duration::from_secs(180))
+            .build();
     server.take_log();
     let started = Instant::now();
     futures::future::join_all((0..1000).map(|n| {
@@ -114,12 +121,16 @@ async fn run() {
 fn sample(world: &World) -> Repo {
     let repo = world.repository("repo");
     for n in 0..FILES {
-        let text = format!("# file {n}\nname: app-{n}\nimage: registry.example.org/{n}:1.0\n").repeat(1 + n % 20);
+        let text = format!("# file {n}\nname: app-{n}\nimage: registry.example.org/{n}:1.0\n")
+            .repeat(1 + n % 20);
         repo.write(&format!("apps/{}/file-{n}.yaml", n / 50), text);
     }
     repo.commit("all files");
     for n in 1..COMMITS {
-        repo.write(&format!("apps/{}/file-{}.yaml", n % 100, n % 100 * 50), format!("commit: {n}\n"));
+        repo.write(
+            &format!("apps/{}/file-{}.yaml", n % 100, n % 100 * 50),
+            format!("commit: {n}\n"),
+        );
         repo.commit("a change");
     }
     git(&repo.path, &["repack", "-adq"]);
@@ -154,7 +165,17 @@ fn git_clone(dir: &Path, url: &str) -> Duration {
 
 fn git_fetch(dir: &Path) -> Duration {
     let started = Instant::now();
-    git(dir, &["fetch", "-q", "--depth", "1", "origin", "+refs/heads/main:refs/heads/main"]);
+    git(
+        dir,
+        &[
+            "fetch",
+            "-q",
+            "--depth",
+            "1",
+            "origin",
+            "+refs/heads/main:refs/heads/main",
+        ],
+    );
     started.elapsed()
 }
 
@@ -165,7 +186,10 @@ fn go_git(peer: &str, args: &[&str]) -> Duration {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let seconds: f64 = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
+    let seconds: f64 = String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .unwrap();
     Duration::from_secs_f64(seconds)
 }
 
@@ -197,7 +221,10 @@ impl Table {
     }
 
     fn print(&mut self) {
-        println!("{:<24}{:>12}{:>12}{:>12}   (median of {ROUNDS}, ms)", "", "gitops-git", "git", "go-git");
+        println!(
+            "{:<24}{:>12}{:>12}{:>12}   (median of {ROUNDS}, ms)",
+            "", "gitops-git", "git", "go-git"
+        );
         for (name, cells) in &mut self.rows {
             print!("{name:<24}");
             for times in cells {

@@ -24,6 +24,7 @@
 mod changes;
 pub mod credentials;
 mod error;
+mod ignore;
 mod options;
 mod provider;
 mod remote;
@@ -38,6 +39,7 @@ pub mod write;
 
 pub use changes::{Change, ChangeKind};
 pub use error::GitError;
+pub use ignore::SourceIgnore;
 pub use options::{Limits, Timeouts};
 pub use provider::{GitProvider, GitProviderBuilder, LocalAccess};
 pub use resolve::{FluxReference, flux_revision};

@@ -6,6 +6,7 @@ mod corpus_embedded;
 mod corpus_health;
 mod corpus_hooks;
 mod corpus_kstatus;
+mod corpus_seed;
 mod corpus_simulate;
 mod crash;
 mod sync;

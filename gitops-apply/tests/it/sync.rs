@@ -38,9 +38,18 @@ impl World {
     }
 
     pub(crate) fn with_state(state: Arc<dyn StateStore>) -> Self {
+        Self::build("1.34", state)
+    }
+
+    /// With a version of Kubernetes.
+    pub(crate) fn of(kubernetes: &str) -> Self {
+        Self::build(kubernetes, Arc::new(MemoryStateStore::default()))
+    }
+
+    fn build(kubernetes: &str, state: Arc<dyn StateStore>) -> Self {
         let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
         let cluster = EmbeddedCluster::builder()
-            .kubernetes("1.34")
+            .kubernetes(kubernetes)
             .clock(clock.clone())
             .build()
             .unwrap();

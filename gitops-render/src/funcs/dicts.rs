@@ -235,29 +235,24 @@ impl Merger {
             return Ok(());
         }
         let existing = target.get(&key);
-        let existing_is_empty = existing.as_ref().is_none_or(is_empty_for_merge);
+        // mergo and sprig agree on what is empty.
+        let existing_is_empty = existing.as_ref().is_none_or(is_empty);
         match value.kind() {
             Kind::Map | Kind::Struct | Kind::Pointer => {
                 if let Some(existing) = &existing {
                     self.merge_values(context, existing, &value, depth)?;
                 }
-                // The merge may have filled the map that was empty, but what was read of it before
-                // is what counts, except for maps: they are looked at again.
+                // The merge may have filled a map that was empty, so it is looked at again.
                 let is_map_now = existing
                     .as_ref()
                     .is_some_and(|existing| existing.kind() == Kind::Map);
                 let filled = existing
                     .as_ref()
-                    .is_some_and(|existing| !is_empty_for_merge(existing));
+                    .is_some_and(|existing| !is_empty(existing));
                 if is_map_now && filled && value.kind() == Kind::Map {
                     return Ok(());
                 }
                 if self.overwrite || !filled {
-                    put(target, key, value)?;
-                }
-            }
-            Kind::Slice => {
-                if self.overwrite || existing_is_empty {
                     put(target, key, value)?;
                 }
             }
@@ -296,16 +291,17 @@ impl Merger {
 
 fn put(target: &Map, key: Str, value: Value) -> Result<(), CallError> {
     if target.map_type() == MapType::Strings && !matches!(value, Value::Str(_)) {
-        return Err(CallError::new(
-            "reflect.Value.SetMapIndex: value of type interface {} is not assignable to type string",
-        ));
+        // mergo sets slices themselves, and everything else as the interface that holds it.
+        let type_name = if value.kind() == Kind::Slice {
+            value.type_name()
+        } else {
+            "interface {}".into()
+        };
+        return Err(CallError::new(format!(
+            "reflect.Value.SetMapIndex: value of type {type_name} is not assignable to type string"
+        )));
     }
     target.insert(key, value)
-}
-
-/// mergo's emptiness: structs never are.
-fn is_empty_for_merge(value: &Value) -> bool {
-    is_empty(value)
 }
 
 fn check_depth(context: &mut Context<'_>, depth: u32) -> Result<(), CallError> {

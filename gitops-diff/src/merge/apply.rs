@@ -10,7 +10,7 @@ use gitops_core::{
 use serde_json::Value;
 
 use super::{
-    LAST_APPLIED, SameInAllVersions, TypeMismatch, VersionConverter, compare,
+    LAST_APPLIED, SERVER_WRITTEN, SameInAllVersions, TypeMismatch, VersionConverter, compare,
     engine::{Conflicts, Engine, Failure},
     field_set,
     implied::empty_object,
@@ -196,10 +196,13 @@ pub fn server_side_apply(request: &ApplyRequest<'_>) -> Result<Applied, ApplyErr
     };
     let applied = request.applied.to_value();
     validate(schema, &applied).map_err(type_error)?;
-    let applied = match remove(schema, schema.root(), applied, &request.reset) {
+    let mut applied = match remove(schema, schema.root(), applied, &request.reset) {
         Value::Null => Value::Object(serde_json::Map::new()),
         applied => applied,
     };
+    if let Some(Value::Object(metadata)) = applied.get_mut("metadata") {
+        metadata.retain(|name, _| !SERVER_WRITTEN.contains(&name.as_str()));
+    }
 
     let engine = Engine {
         schema,

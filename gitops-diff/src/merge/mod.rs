@@ -27,7 +27,7 @@ mod tests;
 use gitops_core::schema::Schema;
 use serde_json::Value;
 
-pub(crate) use self::typed::{ANY, ListShape, Shape, key_fields, shape};
+pub(crate) use self::typed::{ANY, ListShape, MapShape, Shape, key_fields, shape};
 pub use self::{
     apply::{Applied, ApplyError, ApplyRequest, server_side_apply},
     combine::merge,
@@ -44,6 +44,10 @@ use self::{
     remove::remove,
 };
 use crate::fields::{FieldSet, ManagedFields, ManagerId};
+
+/// Fields of `metadata` that the server writes whatever a request states; manifests that a program
+/// has written often state `creationTimestamp: null`.
+pub(crate) const SERVER_WRITTEN: [&str; 3] = ["creationTimestamp", "generation", "selfLink"];
 
 /// The annotation in which `kubectl apply` keeps what it applied.
 pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

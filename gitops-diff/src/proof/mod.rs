@@ -82,17 +82,28 @@ fn own_entry<'a>(live: &'a Manifest, manager: &str) -> Entry<'a> {
 
 /// Whether merging desired, without `status`, into live gives live.
 fn absorbs_object(schema: &Schema, live: &Manifest, desired: &Manifest) -> bool {
-    use crate::merge::{Shape, shape};
+    use crate::merge::{MapShape, SERVER_WRITTEN, Shape, shape};
     let Shape::Map(root) = shape(schema, schema.root(), &Value::Null) else {
         return false;
     };
+    let field = |shape: MapShape<'_>, live: Option<&Value>, name: &str, value: &Value| {
+        absorb::absorbs(schema, shape.field(schema, name), live, value)
+    };
     desired.as_map().iter().all(|(name, value)| {
-        name == "status"
-            || absorb::absorbs(
-                schema,
-                root.field(schema, name),
-                live.as_map().get(name),
-                value,
-            )
+        let live_value = live.as_map().get(name);
+        match (name.as_str(), value, live_value) {
+            ("status", _, _) => true,
+            ("metadata", Value::Object(stated), Some(Value::Object(live))) => {
+                let ty = root.field(schema, name);
+                let Shape::Map(metadata) = shape(schema, ty, value) else {
+                    return field(root, live_value, name, value);
+                };
+                stated.iter().all(|(name, value)| {
+                    SERVER_WRITTEN.contains(&name.as_str())
+                        || field(metadata, live.get(name), name, value)
+                })
+            }
+            _ => field(root, live_value, name, value),
+        }
     })
 }

@@ -118,3 +118,18 @@ fn a_confirmation_holds_until_something_changes() {
     assert!(!known.proves(&wanted, &Fingerprint::of_live(&drifted)));
     assert!(Confirmation::of_answer(&desired, &live, &drifted).is_none());
 }
+
+#[test]
+fn what_the_server_writes_itself_does_not_matter() {
+    let mut desired = deployment(web());
+    desired
+        .metadata_mut()
+        .insert("creationTimestamp".into(), json!(null));
+    let mut live = apply(None, &desired);
+    assert!(live.metadata().unwrap().get("creationTimestamp").is_none());
+    live.metadata_mut()
+        .insert("creationTimestamp".into(), json!("2026-01-01T00:00:00Z"));
+    live.metadata_mut().insert("generation".into(), json!(3));
+    assert!(proven(&desired, &live));
+    assert_eq!(apply(Some(&live), &desired), live);
+}

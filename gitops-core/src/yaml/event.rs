@@ -570,11 +570,11 @@ fn empty_scalar<'a>(at: Mark) -> Event<'a> {
     }
 }
 
-fn error(problem: &str, at: Mark, context: Option<Mark>) -> ScanError {
-    ScanError {
+fn error(problem: &str, at: Mark, context: Option<Mark>) -> Box<ScanError> {
+    Box::new(ScanError {
         problem: problem.to_owned(),
         at,
         context: context.unwrap_or_default(),
         origin: Origin::Parser,
-    }
+    })
 }

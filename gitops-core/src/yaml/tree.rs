@@ -203,7 +203,8 @@ impl<'a> Builder<'a, '_> {
 }
 
 /// Words an error as go-yaml does. It names lines from 0 in some cases and from 1 in others.
-pub(crate) fn scan_error(error: ScanError) -> YamlError {
+#[expect(clippy::boxed_local, reason = "as scanning gives it")]
+pub(crate) fn scan_error(error: Box<ScanError>) -> YamlError {
     let line = match error.at.line {
         0 => error.context.line,
         line if error.origin == Origin::Scanner => line + 1,

@@ -35,7 +35,8 @@ pub(crate) enum Origin {
     Parser,
 }
 
-pub(crate) type Scan<T> = Result<T, ScanError>;
+/// The error is boxed: results are passed for every token, errors once.
+pub(crate) type Scan<T> = Result<T, Box<ScanError>>;
 
 /// A place where a mapping key may have begun.
 #[derive(Debug, Clone, Copy, Default)]
@@ -302,7 +303,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn too_deep(&self) -> ScanError {
+    fn too_deep(&self) -> Box<ScanError> {
         let context = self
             .simple_keys
             .last()
@@ -565,21 +566,19 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn error(&self, context: Mark, problem: impl Into<String>) -> ScanError {
-        match self.problem {
-            Some(problem) if self.pos + 4 > self.bytes.len() => ScanError {
-                problem: problem.to_owned(),
-                at: self.mark(),
-                context,
-                origin: Origin::Reader,
-            },
-            _ => ScanError {
-                problem: problem.into(),
-                at: self.mark(),
-                context,
-                origin: Origin::Scanner,
-            },
-        }
+    fn error(&self, context: Mark, problem: impl Into<String>) -> Box<ScanError> {
+        let (problem, origin) = match self.problem {
+            Some(problem) if self.pos + 4 > self.bytes.len() => {
+                (problem.to_owned(), Origin::Reader)
+            }
+            _ => (problem.into(), Origin::Scanner),
+        };
+        Box::new(ScanError {
+            problem,
+            at: self.mark(),
+            context,
+            origin,
+        })
     }
 
     /// How many bytes the line break at `at` has; 0 if there is none.

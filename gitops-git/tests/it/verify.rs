@@ -202,8 +202,7 @@ async fn openpgp_signatures() {
             let listing = gpg(&["--list-keys", "--with-colons", &address]).unwrap();
             signer = listing
                 .lines()
-                .filter(|line| line.starts_with("fpr:"))
-                .next_back()
+                .rfind(|line| line.starts_with("fpr:"))
                 .map(|line| line.split(':').nth(9).unwrap().to_owned())
                 .unwrap();
         }

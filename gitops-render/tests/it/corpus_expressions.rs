@@ -12,7 +12,7 @@ use crate::corpus::{Score, folder};
 const METADATA: &str = "apiVersion: v2\nname: x\nversion: 1.2.3\nappVersion: \"4.5\"\n";
 
 /// One line of `expressions.jsonl`.
-struct Case {
+pub(crate) struct Case {
     expression: String,
     values: Values,
     v4: Result<String, String>,
@@ -20,6 +20,18 @@ struct Case {
 }
 
 impl Case {
+    /// An expression of which the result is not known.
+    pub(crate) fn of(expression: &str, values: &Json) -> Self {
+        Self {
+            expression: expression.to_owned(),
+            values: values
+                .as_object()
+                .map_or_else(Values::new, |values| Values::from_json(values.clone())),
+            v4: Ok(String::new()),
+            v3: Ok(String::new()),
+        }
+    }
+
     fn read(line: &str) -> Self {
         let case: Json = serde_json::from_str(line).unwrap();
         let text = |key: &str| case.get(key).and_then(Json::as_str).map(str::to_owned);
@@ -42,7 +54,7 @@ impl Case {
     }
 }
 
-fn helm(profile: Profile) -> Helm {
+pub(crate) fn helm(profile: Profile) -> Helm {
     let mut options = gitops_render::helm::RenderOptions::default();
     let mut capabilities = gitops_render::helm::Capabilities::default_of(&profile);
     capabilities.kube_version =
@@ -52,13 +64,23 @@ fn helm(profile: Profile) -> Helm {
     Helm::new(profile).with_options(options)
 }
 
-fn render(helm: &Helm, chart: &Chart, case: &Case) -> Result<String, String> {
+pub(crate) fn chart() -> Chart {
+    Chart::load(&MemoryTree::new().with("Chart.yaml", METADATA)).unwrap()
+}
+
+/// Renders the expression as the only template of the chart.
+pub(crate) fn render_bytes(
+    helm: &Helm,
+    chart: &mut Chart,
+    case: &Case,
+) -> Result<Vec<u8>, String> {
+    let data = Bytes::from(case.expression.clone());
+    chart.templates = vec![ChartFile::new("templates/e.yaml", data)];
     let release = Release::named("r").in_namespace("ns");
     let files = helm
         .render_files(chart, &release, &case.values)
         .map_err(|error| error.to_string())?;
-    let text = files.into_values().next().unwrap_or_default();
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(files.into_values().next().unwrap_or_default())
 }
 
 #[test]
@@ -68,16 +90,14 @@ fn corpus_expressions() {
         println!("helm expressions: skipped, there is no expressions.jsonl");
         return;
     };
-    let tree = MemoryTree::new().with("Chart.yaml", METADATA);
-    let mut chart = Chart::load(&tree).unwrap();
+    let mut chart = chart();
     let (helm4, helm3) = (helm(Profile::helm_4_3()), helm(Profile::helm_3_22()));
     let mut score = Score::new("helm expressions");
     for (index, line) in text.lines().enumerate() {
         let case = Case::read(line);
-        let data = Bytes::from(case.expression.clone());
-        chart.templates = vec![ChartFile::new("templates/e.yaml", data)];
         for (version, helm, expected) in [("v4", &helm4, &case.v4), ("v3", &helm3, &case.v3)] {
-            let found = render(helm, &chart, &case);
+            let found = render_bytes(helm, &mut chart, &case)
+                .map(|text| String::from_utf8_lossy(&text).into_owned());
             let result = if found == *expected {
                 Ok(())
             } else {

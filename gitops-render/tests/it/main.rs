@@ -5,5 +5,6 @@ mod corpus_cases;
 mod corpus_expressions;
 #[cfg(feature = "repositories")]
 mod corpus_seed;
+mod differential;
 mod functions;
 mod replay_charts;

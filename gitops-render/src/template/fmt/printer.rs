@@ -10,6 +10,9 @@ use super::{
     verbs::{Flags, LOWER, UPPER},
 };
 
+/// Where all pointers point to.
+const ADDRESS: u64 = 0xc0_0000_0000;
+
 /// Writes values. A value that nests too deeply (a map that contains itself) stops it; what it
 /// wrote is not to be used then.
 pub(super) struct Printer<'o> {
@@ -386,26 +389,21 @@ impl<'o> Printer<'o> {
         self.push(b"}");
     }
 
-    /// `%p` and pointers inside of other values. Addresses are not Go's, but stay the same within
-    /// a render.
+    /// `%p` and pointers inside of other values. All pointers have the same address, so that
+    /// renders can be repeated and no address of this process is shown.
     fn pointer(&mut self, value: &Value, verb: char) {
         let address = match value {
-            Value::Map(map) => map.address() as u64,
-            Value::List(list) => list.as_slice().as_ptr() as u64,
-            Value::Bytes(bytes) => bytes.as_ptr() as u64,
+            Value::Map(_) | Value::List(_) | Value::Bytes(_) if value.is_nil() => 0,
+            Value::Map(_) | Value::List(_) | Value::Bytes(_) => ADDRESS,
             Value::Object(object) if object.kind() == Kind::Pointer => {
-                if object.is_nil() {
-                    0
-                } else {
-                    std::rc::Rc::as_ptr(object).cast::<()>() as u64
-                }
+                if object.is_nil() { 0 } else { ADDRESS }
             }
             _ => return self.bad_verb(verb, value),
         };
         let flags = self.flags;
         match verb {
-            'v' | 's' if address == 0 => flags.pad(self.out, b"<nil>"),
-            'v' | 'p' | 's' => flags.hexadecimal(self.out, address, !flags.sharp),
+            'v' if address == 0 => flags.pad(self.out, b"<nil>"),
+            'v' | 'p' => flags.hexadecimal(self.out, address, !flags.sharp),
             'b' | 'o' | 'd' | 'x' | 'X' => self.integer(value, address, false, false, verb),
             _ => self.bad_verb(verb, value),
         }

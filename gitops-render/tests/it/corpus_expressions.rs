@@ -69,11 +69,7 @@ pub(crate) fn chart() -> Chart {
 }
 
 /// Renders the expression as the only template of the chart.
-pub(crate) fn render_bytes(
-    helm: &Helm,
-    chart: &mut Chart,
-    case: &Case,
-) -> Result<Vec<u8>, String> {
+pub(crate) fn render_bytes(helm: &Helm, chart: &mut Chart, case: &Case) -> Result<Vec<u8>, String> {
     let data = Bytes::from(case.expression.clone());
     chart.templates = vec![ChartFile::new("templates/e.yaml", data)];
     let release = Release::named("r").in_namespace("ns");

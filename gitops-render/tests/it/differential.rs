@@ -45,65 +45,343 @@ impl Random {
 
 const KEYS: &[&str] = &["a", "b", "c", "n", "s", "l", "m", "nul", "x-y", "YAML"];
 const STRINGS: &[&str] = &[
-    "", "a", "b", "ab", "Hello World", "  pad ", "1", "-5", "1.5", "0x1F", "017", "true", "null",
-    "a,b,,c", "k: v", "- x\n- y\n", "{\"a\":1}", "[1,2]", "line1\nline2\n", "ünï ✓", "😀", "日本",
-    "a.b/c-d_e", "fooBar2Baz", "<a href='x'>&", "%d %s", "%", "1.2.3", "v1.10.0-rc.1+b", ">=1.2",
-    "^1.x", "(a|b)+", "[", "$1x", "{{ .a }}", "{{ 1 | add 2 }}", "key", "https://u:p@h:80/p?q=1#f",
-    "2024-05-06", "1h30m", "aGVsbG8=", "\t", "\u{7f}", "\u{85}", "\u{2028}", "yes", "~", "a: [b",
+    "",
+    "a",
+    "b",
+    "ab",
+    "Hello World",
+    "  pad ",
+    "1",
+    "-5",
+    "1.5",
+    "0x1F",
+    "017",
+    "true",
+    "null",
+    "a,b,,c",
+    "k: v",
+    "- x\n- y\n",
+    "{\"a\":1}",
+    "[1,2]",
+    "line1\nline2\n",
+    "ünï ✓",
+    "😀",
+    "日本",
+    "a.b/c-d_e",
+    "fooBar2Baz",
+    "<a href='x'>&",
+    "%d %s",
+    "%",
+    "1.2.3",
+    "v1.10.0-rc.1+b",
+    ">=1.2",
+    "^1.x",
+    "(a|b)+",
+    "[",
+    "$1x",
+    "{{ .a }}",
+    "{{ 1 | add 2 }}",
+    "key",
+    "https://u:p@h:80/p?q=1#f",
+    "2024-05-06",
+    "1h30m",
+    "aGVsbG8=",
+    "\t",
+    "\u{7f}",
+    "\u{85}",
+    "\u{2028}",
+    "yes",
+    "~",
+    "a: [b",
 ];
 const LITERALS: &[&str] = &[
-    "0", "1", "2", "3", "-1", "5", "10", "1.5", "2.0", "-0.0", "1e3", "0x10", "1_000", "'a'",
-    "true", "false", "nil", "`raw`", "1i", "017", "3.7e-5", "100000", "1234567.25", "0b11",
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "5",
+    "10",
+    "1.5",
+    "2.0",
+    "-0.0",
+    "1e3",
+    "0x10",
+    "1_000",
+    "'a'",
+    "true",
+    "false",
+    "nil",
+    "`raw`",
+    "1i",
+    "017",
+    "3.7e-5",
+    "100000",
+    "1234567.25",
+    "0b11",
 ];
 /// Numbers that only functions without loops get.
 const LARGE: &[&str] = &[
-    "9223372036854775807", "-9223372036854775808", "1e20", "1e300", "4611686018427387904", "1e15",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "1e20",
+    "1e300",
+    "4611686018427387904",
+    "1e15",
 ];
 const FORMATS: &[&str] = &[
-    "%v", "%s", "%d", "%q", "%x", "%X", "%T", "%t", "%f", "%5d", "%-5s|", "%05d", "%+v", "%#v",
-    "%.2f", "%8.3f", "%e", "%g", "%G", "%c", "%U", "%#x", "%o", "%b", "%%", "%[1]v", "%[2]d %[1]d",
-    "%*d", "%.1s", "% d", "% x", "%#q", "%+q", "%z", "%!", "%w", "%6.2f%%", "%+d", "%x %X", "%v %v",
-    "%#o", "%O", "%#U", "%.3v", "%10v|", "%-10v|", "%010.2f", "%[5]d", "%.*f", "%s %s %s",
+    "%v",
+    "%s",
+    "%d",
+    "%q",
+    "%x",
+    "%X",
+    "%T",
+    "%t",
+    "%f",
+    "%5d",
+    "%-5s|",
+    "%05d",
+    "%+v",
+    "%#v",
+    "%.2f",
+    "%8.3f",
+    "%e",
+    "%g",
+    "%G",
+    "%c",
+    "%U",
+    "%#x",
+    "%o",
+    "%b",
+    "%%",
+    "%[1]v",
+    "%[2]d %[1]d",
+    "%*d",
+    "%.1s",
+    "% d",
+    "% x",
+    "%#q",
+    "%+q",
+    "%z",
+    "%!",
+    "%w",
+    "%6.2f%%",
+    "%+d",
+    "%x %X",
+    "%v %v",
+    "%#o",
+    "%O",
+    "%#U",
+    "%.3v",
+    "%10v|",
+    "%-10v|",
+    "%010.2f",
+    "%[5]d",
+    "%.*f",
+    "%s %s %s",
 ];
 /// Functions with any arguments; the number says how many are usual.
 const FUNCTIONS: &[(&str, usize)] = &[
-    ("trim", 1), ("upper", 1), ("lower", 1), ("title", 1), ("untitle", 1), ("nospace", 1),
-    ("swapcase", 1), ("snakecase", 1), ("camelcase", 1), ("kebabcase", 1), ("initials", 1),
-    ("quote", 1), ("quote", 2), ("squote", 1), ("cat", 2), ("cat", 3), ("toString", 1),
-    ("contains", 2), ("hasPrefix", 2), ("hasSuffix", 2), ("replace", 3), ("trimAll", 2),
-    ("trimPrefix", 2), ("trimSuffix", 2), ("b64enc", 1), ("b64dec", 1), ("b32enc", 1),
-    ("b32dec", 1), ("sha256sum", 1), ("sha1sum", 1), ("adler32sum", 1), ("plural", 3),
-    ("splitList", 2), ("split", 2), ("splitn", 3), ("join", 2), ("sortAlpha", 1), ("toStrings", 1),
-    ("int", 1), ("int64", 1), ("float64", 1), ("toDecimal", 1), ("add", 2), ("add", 3), ("add1", 1),
-    ("sub", 2), ("mul", 2), ("div", 2), ("mod", 2), ("max", 2), ("min", 2), ("floor", 1),
-    ("ceil", 1), ("round", 2), ("addf", 2), ("subf", 2), ("mulf", 2), ("divf", 2), ("maxf", 2),
-    ("minf", 2), ("add1f", 1), ("default", 2), ("default", 1), ("empty", 1), ("coalesce", 2),
-    ("coalesce", 3), ("ternary", 3), ("all", 2), ("any", 2), ("list", 0), ("list", 1), ("list", 3),
-    ("first", 1), ("last", 1), ("rest", 1), ("initial", 1), ("reverse", 1), ("uniq", 1),
-    ("compact", 1), ("append", 2), ("prepend", 2), ("concat", 2), ("without", 2), ("has", 2),
-    ("slice", 2), ("slice", 3), ("chunk", 2), ("mustFirst", 1), ("mustLast", 1), ("mustRest", 1),
-    ("mustAppend", 2), ("mustHas", 2), ("mustUniq", 1), ("mustWithout", 3), ("dict", 0),
-    ("dict", 2), ("dict", 3), ("dict", 4), ("get", 2), ("set", 3), ("unset", 2), ("hasKey", 2),
-    ("pluck", 2), ("pick", 2), ("omit", 2), ("merge", 2), ("mergeOverwrite", 2), ("mustMerge", 2),
-    ("dig", 3), ("dig", 4), ("deepCopy", 1), ("deepEqual", 2), ("typeOf", 1), ("kindOf", 1),
-    ("typeIs", 2), ("kindIs", 2), ("typeIsLike", 2), ("eq", 2), ("eq", 3), ("ne", 2), ("lt", 2),
-    ("le", 2), ("gt", 2), ("ge", 2), ("and", 2), ("or", 2), ("and", 3), ("or", 1), ("not", 1),
-    ("len", 1), ("index", 2), ("index", 3), ("print", 2), ("print", 3), ("println", 2), ("html", 1),
-    ("js", 1), ("urlquery", 1), ("call", 1), ("toYaml", 1), ("toJson", 1), ("toYamlPretty", 1),
-    ("toPrettyJson", 1), ("toRawJson", 1), ("toToml", 1), ("fromYaml", 1), ("fromYamlArray", 1),
-    ("fromJson", 1), ("fromJsonArray", 1), ("mustToYaml", 1), ("mustToJson", 1), ("required", 2),
-    ("semverCompare", 2), ("semver", 1), ("regexMatch", 2), ("regexFind", 2), ("regexFindAll", 3),
-    ("regexReplaceAll", 3), ("regexReplaceAllLiteral", 3), ("regexSplit", 3), ("regexQuoteMeta", 1),
-    ("mustRegexFind", 2), ("urlParse", 1), ("urlJoin", 1), ("base", 1), ("dir", 1), ("ext", 1),
-    ("clean", 1), ("isAbs", 1), ("tpl", 2), ("include", 2), ("fail", 1), ("hello", 0),
-    ("duration", 1), ("durationRound", 1), ("abbrev", 2), ("lookup", 4), ("atoi", 1),
-    ("mustToDuration", 1), ("durationSeconds", 1), ("upper", 0), ("upper", 2), ("mustDeepCopy", 1),
+    ("trim", 1),
+    ("upper", 1),
+    ("lower", 1),
+    ("title", 1),
+    ("untitle", 1),
+    ("nospace", 1),
+    ("swapcase", 1),
+    ("snakecase", 1),
+    ("camelcase", 1),
+    ("kebabcase", 1),
+    ("initials", 1),
+    ("quote", 1),
+    ("quote", 2),
+    ("squote", 1),
+    ("cat", 2),
+    ("cat", 3),
+    ("toString", 1),
+    ("contains", 2),
+    ("hasPrefix", 2),
+    ("hasSuffix", 2),
+    ("replace", 3),
+    ("trimAll", 2),
+    ("trimPrefix", 2),
+    ("trimSuffix", 2),
+    ("b64enc", 1),
+    ("b64dec", 1),
+    ("b32enc", 1),
+    ("b32dec", 1),
+    ("sha256sum", 1),
+    ("sha1sum", 1),
+    ("adler32sum", 1),
+    ("plural", 3),
+    ("splitList", 2),
+    ("split", 2),
+    ("splitn", 3),
+    ("join", 2),
+    ("sortAlpha", 1),
+    ("toStrings", 1),
+    ("int", 1),
+    ("int64", 1),
+    ("float64", 1),
+    ("toDecimal", 1),
+    ("add", 2),
+    ("add", 3),
+    ("add1", 1),
+    ("sub", 2),
+    ("mul", 2),
+    ("div", 2),
+    ("mod", 2),
+    ("max", 2),
+    ("min", 2),
+    ("floor", 1),
+    ("ceil", 1),
+    ("round", 2),
+    ("addf", 2),
+    ("subf", 2),
+    ("mulf", 2),
+    ("divf", 2),
+    ("maxf", 2),
+    ("minf", 2),
+    ("add1f", 1),
+    ("default", 2),
+    ("default", 1),
+    ("empty", 1),
+    ("coalesce", 2),
+    ("coalesce", 3),
+    ("ternary", 3),
+    ("all", 2),
+    ("any", 2),
+    ("list", 0),
+    ("list", 1),
+    ("list", 3),
+    ("first", 1),
+    ("last", 1),
+    ("rest", 1),
+    ("initial", 1),
+    ("reverse", 1),
+    ("uniq", 1),
+    ("compact", 1),
+    ("append", 2),
+    ("prepend", 2),
+    ("concat", 2),
+    ("without", 2),
+    ("has", 2),
+    ("slice", 2),
+    ("slice", 3),
+    ("chunk", 2),
+    ("mustFirst", 1),
+    ("mustLast", 1),
+    ("mustRest", 1),
+    ("mustAppend", 2),
+    ("mustHas", 2),
+    ("mustUniq", 1),
+    ("mustWithout", 3),
+    ("dict", 0),
+    ("dict", 2),
+    ("dict", 3),
+    ("dict", 4),
+    ("get", 2),
+    ("set", 3),
+    ("unset", 2),
+    ("hasKey", 2),
+    ("pluck", 2),
+    ("pick", 2),
+    ("omit", 2),
+    ("merge", 2),
+    ("mergeOverwrite", 2),
+    ("mustMerge", 2),
+    ("dig", 3),
+    ("dig", 4),
+    ("deepCopy", 1),
+    ("deepEqual", 2),
+    ("typeOf", 1),
+    ("kindOf", 1),
+    ("typeIs", 2),
+    ("kindIs", 2),
+    ("typeIsLike", 2),
+    ("eq", 2),
+    ("eq", 3),
+    ("ne", 2),
+    ("lt", 2),
+    ("le", 2),
+    ("gt", 2),
+    ("ge", 2),
+    ("and", 2),
+    ("or", 2),
+    ("and", 3),
+    ("or", 1),
+    ("not", 1),
+    ("len", 1),
+    ("index", 2),
+    ("index", 3),
+    ("print", 2),
+    ("print", 3),
+    ("println", 2),
+    ("html", 1),
+    ("js", 1),
+    ("urlquery", 1),
+    ("call", 1),
+    ("toYaml", 1),
+    ("toJson", 1),
+    ("toYamlPretty", 1),
+    ("toPrettyJson", 1),
+    ("toRawJson", 1),
+    ("toToml", 1),
+    ("fromYaml", 1),
+    ("fromYamlArray", 1),
+    ("fromJson", 1),
+    ("fromJsonArray", 1),
+    ("mustToYaml", 1),
+    ("mustToJson", 1),
+    ("required", 2),
+    ("semverCompare", 2),
+    ("semver", 1),
+    ("regexMatch", 2),
+    ("regexFind", 2),
+    ("regexFindAll", 3),
+    ("regexReplaceAll", 3),
+    ("regexReplaceAllLiteral", 3),
+    ("regexSplit", 3),
+    ("regexQuoteMeta", 1),
+    ("mustRegexFind", 2),
+    ("urlParse", 1),
+    ("urlJoin", 1),
+    ("base", 1),
+    ("dir", 1),
+    ("ext", 1),
+    ("clean", 1),
+    ("isAbs", 1),
+    ("tpl", 2),
+    ("include", 2),
+    ("fail", 1),
+    ("hello", 0),
+    ("duration", 1),
+    ("durationRound", 1),
+    ("abbrev", 2),
+    ("lookup", 4),
+    ("atoi", 1),
+    ("mustToDuration", 1),
+    ("durationSeconds", 1),
+    ("upper", 0),
+    ("upper", 2),
+    ("mustDeepCopy", 1),
 ];
 /// Functions whose first arguments say how long the result is.
 const SIZED: &[&str] = &[
-    "trunc %i %e", "substr %i %i %e", "repeat %i %e", "indent %i %e", "nindent %i %e",
-    "wrap %i %e", "wrapWith %i \"-\" %e", "until %i", "untilStep %i %i %i", "seq %i %i", "seq %i",
-    "abbrevboth %i %i %e", "(until %i)",
+    "trunc %i %e",
+    "substr %i %i %e",
+    "repeat %i %e",
+    "indent %i %e",
+    "nindent %i %e",
+    "wrap %i %e",
+    "wrapWith %i \"-\" %e",
+    "until %i",
+    "untilStep %i %i %i",
+    "seq %i %i",
+    "seq %i",
+    "abbrevboth %i %i %e",
+    "(until %i)",
 ];
 const NAMES: &[&str] = &["t", "u", "x/templates/e.yaml", "gotpl", "nope"];
 
@@ -139,7 +417,9 @@ impl Generator {
     fn field(&mut self) -> String {
         let mut text = self
             .random
-            .pick(&[".Values", ".Values", ".Values", "$.Values", "", ".Release", ".Chart", "$"])
+            .pick(&[
+                ".Values", ".Values", ".Values", "$.Values", "", ".Release", ".Chart", "$",
+            ])
             .to_owned();
         let is_root = text.is_empty() || text == "$";
         for _ in 0..self.random.below(3) + usize::from(is_root) {
@@ -163,7 +443,10 @@ impl Generator {
 
     fn operand(&mut self) -> String {
         if self.depth > 4 {
-            return self.random.pick(&["1", "\"a\"", ".Values", ".Values.a"]).to_owned();
+            return self
+                .random
+                .pick(&["1", "\"a\"", ".Values", ".Values.a"])
+                .to_owned();
         }
         match self.random.below(20) {
             0..5 => self.string(),
@@ -227,7 +510,9 @@ impl Generator {
                 text
             }
             2 if self.allows_large && self.depth == 1 => {
-                let name = self.random.pick(&["add", "mul", "int", "float64", "print", "div", "eq"]);
+                let name = self
+                    .random
+                    .pick(&["add", "mul", "int", "float64", "print", "div", "eq"]);
                 let (a, b) = (self.random.pick(LARGE), self.random.pick(LARGE));
                 match name {
                     "int" | "float64" => format!("{name} {a}"),
@@ -255,9 +540,10 @@ impl Generator {
                             if self.random.chance(50) =>
                         {
                             match index {
-                                0 if name != "dig" => {
-                                    self.random.pick(&[".Values", ".Values.m", "(dict)"]).to_owned()
-                                }
+                                0 if name != "dig" => self
+                                    .random
+                                    .pick(&[".Values", ".Values.m", "(dict)"])
+                                    .to_owned(),
                                 _ => format!("{:?}", self.random.pick(KEYS)),
                             }
                         }
@@ -292,8 +578,16 @@ impl Generator {
 
     fn space(&mut self) -> (&'static str, &'static str) {
         (
-            if self.random.chance(20) { "{{- " } else { "{{ " },
-            if self.random.chance(20) { " -}}" } else { " }}" },
+            if self.random.chance(20) {
+                "{{- "
+            } else {
+                "{{ "
+            },
+            if self.random.chance(20) {
+                " -}}"
+            } else {
+                " }}"
+            },
         )
     }
 
@@ -339,7 +633,11 @@ impl Generator {
             }
             5 if !self.is_defining => {
                 let name = self.random.pick(NAMES);
-                let name = if name.contains('/') || name == "gotpl" { "t" } else { name };
+                let name = if name.contains('/') || name == "gotpl" {
+                    "t"
+                } else {
+                    name
+                };
                 format!("{open}template {name:?} {pipeline}{close}")
             }
             6 if !self.variables.is_empty() => {
@@ -353,8 +651,15 @@ impl Generator {
 
     fn body(&mut self) -> String {
         self.depth += 1;
-        let mut text = self.random.pick(&["", " ", "x", "\n  y: ", "<no value>"]).to_owned();
-        for _ in 0..if self.depth > 2 { 1 } else { 1 + self.random.below(2) } {
+        let mut text = self
+            .random
+            .pick(&["", " ", "x", "\n  y: ", "<no value>"])
+            .to_owned();
+        for _ in 0..if self.depth > 2 {
+            1
+        } else {
+            1 + self.random.below(2)
+        } {
             text.push_str(&self.action());
             text.push_str(self.random.pick(&["", " ", "\n", "z"]));
         }
@@ -394,7 +699,9 @@ impl Generator {
                 characters.remove(at);
             }
             1 => {
-                let extra = self.random.pick(&["{", "}", "\"", "|", "(", ")", ".", "$", "-", "\\"]);
+                let extra = self
+                    .random
+                    .pick(&["{", "}", "\"", "|", "(", ")", ".", "$", "-", "\\"]);
                 characters.insert(at, extra.chars().next().unwrap_or('x'));
             }
             2 => characters.truncate(at),
@@ -413,7 +720,11 @@ impl Generator {
             2 => json!(self.random.below(1000) as f64 / 4.0),
             3 => json!(self.random.below(10)),
             4..7 => json!(self.random.pick(STRINGS)),
-            7 => Json::Array((0..self.random.below(4)).map(|_| self.value(depth + 1)).collect()),
+            7 => Json::Array(
+                (0..self.random.below(4))
+                    .map(|_| self.value(depth + 1))
+                    .collect(),
+            ),
             _ => self.values(depth + 1),
         }
     }
@@ -433,9 +744,10 @@ impl Generator {
 /// maps, or its own version.
 fn is_unstable(expected: &str) -> bool {
     expected.starts_with("panic: ")
-        || expected.split("0x").skip(1).any(|rest| {
-            rest.chars().take_while(char::is_ascii_hexdigit).count() >= 9
-        })
+        || expected
+            .split("0x")
+            .skip(1)
+            .any(|rest| rest.chars().take_while(char::is_ascii_hexdigit).count() >= 9)
 }
 
 #[test]
@@ -444,7 +756,9 @@ fn differential() {
     let setting = |name: &str| std::env::var(name).ok();
     let peer = setting("GITOPS_EXPRESSIONS_PEER").expect("GITOPS_EXPRESSIONS_PEER");
     let number = |name: &str, default: u64| {
-        setting(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+        setting(name)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(default)
     };
     let (count, seed) = (number("GITOPS_COUNT", 20_000), number("GITOPS_SEED", 1));
     let mut child = Command::new(peer)
@@ -506,7 +820,9 @@ fn differential() {
         let result = if found == expected {
             Ok(())
         } else {
-            Err(format!("{values}\n  expected {expected:?}\n  found    {found:?}"))
+            Err(format!(
+                "{values}\n  expected {expected:?}\n  found    {found:?}"
+            ))
         };
         score.record(&format!("{index:06} {expression:?}"), result);
     }

@@ -396,7 +396,11 @@ impl<'o> Printer<'o> {
             Value::Map(_) | Value::List(_) | Value::Bytes(_) if value.is_nil() => 0,
             Value::Map(_) | Value::List(_) | Value::Bytes(_) => ADDRESS,
             Value::Object(object) if object.kind() == Kind::Pointer => {
-                if object.is_nil() { 0 } else { ADDRESS }
+                if object.is_nil() {
+                    0
+                } else {
+                    ADDRESS
+                }
             }
             _ => return self.bad_verb(verb, value),
         };

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use gitops_core::go::unicode::is_print;
 
 use super::{Reflect, Registry, Rest};
-use crate::template::{CallError, Context, Kind, Str, Value, fmt};
+use crate::template::{CallError, Context, Kind, Limits, Str, Value, fmt};
 
 pub(super) fn register(registry: &mut Registry) {
     registry.add_short_circuit("and", false);
@@ -48,13 +48,13 @@ fn call(callee: &Str, function: &Value) -> CallError {
 }
 
 fn print(context: &mut Context<'_>, arguments: Rest<Value>) -> Result<Str, CallError> {
-    let depth = context.host().limits().value_depth;
-    fmt::sprint(&arguments.0, depth).map(Str::from)
+    let limits = *context.host().limits();
+    fmt::sprint(&arguments.0, &limits).map(Str::from)
 }
 
 fn println(context: &mut Context<'_>, arguments: Rest<Value>) -> Result<Str, CallError> {
-    let depth = context.host().limits().value_depth;
-    fmt::sprintln(&arguments.0, depth).map(Str::from)
+    let limits = *context.host().limits();
+    fmt::sprintln(&arguments.0, &limits).map(Str::from)
 }
 
 fn printf(
@@ -62,9 +62,9 @@ fn printf(
     format: Str,
     arguments: Rest<Value>,
 ) -> Result<Str, CallError> {
-    let depth = context.host().limits().value_depth;
+    let limits = *context.host().limits();
     context.spend(format.len() as u64 / 16)?;
-    fmt::sprintf(&format, &arguments.0, depth).map(Str::from)
+    fmt::sprintf(&format, &arguments.0, &limits).map(Str::from)
 }
 
 // Indexing.
@@ -232,7 +232,7 @@ fn eq(first: &Reflect, others: &[Reflect]) -> Result<bool, CallError> {
 /// Values that are not of basic kinds.
 fn eq_others(first: &Value, second: &Value) -> Result<bool, CallError> {
     let text = |value: &Value| -> Result<String, CallError> {
-        let bytes = fmt::sprintf(b"%s", std::slice::from_ref(value), 10_000)?;
+        let bytes = fmt::sprintf(b"%s", std::slice::from_ref(value), &Limits::default())?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     let (kind, other_kind) = (first.kind(), second.kind());
@@ -297,7 +297,7 @@ fn joined(arguments: Rest<Value>) -> Result<Str, CallError> {
             argument => argument,
         })
         .collect();
-    fmt::sprint(&printable, 10_000).map(Str::from)
+    fmt::sprint(&printable, &Limits::default()).map(Str::from)
 }
 
 fn html(arguments: Rest<Value>) -> Result<Str, CallError> {

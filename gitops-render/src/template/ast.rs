@@ -121,7 +121,7 @@ pub(super) enum Operand {
     },
     Chain {
         position: usize,
-        operand: Box<Operand>,
+        operand: Box<Self>,
         fields: Vec<Box<str>>,
     },
     Dot {

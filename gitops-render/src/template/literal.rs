@@ -238,8 +238,8 @@ pub fn parse_float(text: &str) -> Option<f64> {
         "nan" => return (unsigned.len() == text.len()).then_some(f64::NAN),
         _ => {}
     }
-    if lower.starts_with("0x") {
-        let value = parse_hexadecimal_float(&lower[2..], unsigned)?;
+    if let Some(body) = lower.strip_prefix("0x") {
+        let value = parse_hexadecimal_float(body, unsigned)?;
         return Some(if text.starts_with('-') { -value } else { value });
     }
     if !unsigned.bytes().all(|byte| {

@@ -65,6 +65,11 @@ pub trait Object: fmt::Debug {
         None
     }
 
+    /// A number of the same type, for objects of integer types: `range` over them counts in it.
+    fn counted(&self, number: i64) -> Value {
+        Value::Int64(number)
+    }
+
     /// What a missing key of a map gives: the zero value of the element type.
     fn zero_element(&self) -> Value {
         Value::Nil

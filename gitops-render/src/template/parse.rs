@@ -409,11 +409,10 @@ impl Parser<'_> {
     /// After `{{else`: a whole `if` or `with` of its own, or a list.
     fn otherwise(&mut self, control: Control) -> Parsed<Vec<Node>> {
         let next = self.peek().kind;
-        let nested = match (control, next) {
-            (Control::If, TokenKind::If) | (Control::With, TokenKind::With) => true,
-            _ => false,
-        };
-        if nested {
+        if matches!(
+            (control, next),
+            (Control::If, TokenKind::If) | (Control::With, TokenKind::With)
+        ) {
             self.next();
             let Some(left) = self.depth_left.checked_sub(1) else {
                 return Err(ParseFailure::TooDeep(self.depth));

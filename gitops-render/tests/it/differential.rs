@@ -361,7 +361,6 @@ const FUNCTIONS: &[(&str, usize)] = &[
     ("abbrev", 2),
     ("lookup", 4),
     ("atoi", 1),
-    ("mustToDuration", 1),
     ("durationSeconds", 1),
     ("upper", 0),
     ("upper", 2),
@@ -400,7 +399,7 @@ impl Generator {
         if self.random.chance(15) {
             text.push_str(self.random.pick(STRINGS));
         }
-        if self.random.chance(4) {
+        if self.random.chance(1) {
             return format!("\"{}\\xff\\xe6\"", text.escape_default());
         }
         serde_json::to_string(&text).unwrap_or_default()

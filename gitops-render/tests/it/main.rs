@@ -8,3 +8,4 @@ mod corpus_seed;
 mod differential;
 mod functions;
 mod replay_charts;
+mod replay_templates;

@@ -242,6 +242,10 @@ impl Object for DurationObject {
         Some(Value::Int64(self.0.0))
     }
 
+    fn counted(&self, number: i64) -> Value {
+        Value::object(Self(go::Duration(number)))
+    }
+
     fn equals(&self, other: &dyn Object) -> bool {
         other
             .as_any()

@@ -134,6 +134,9 @@ impl Style {
 /// Values nested deeper than this are not written.
 const MAX_DEPTH: usize = 10_000;
 
+/// Lists that share their items are small in memory and can be endless as text.
+const MAX_BYTES: usize = 256 << 20;
+
 /// From here on maps are remembered, to find those that contain themselves.
 const CYCLES_FROM: usize = 1000;
 
@@ -159,6 +162,9 @@ struct Writer {
 
 impl Writer {
     fn value(&mut self, value: &Value) -> Result<(), CallError> {
+        if self.out.len() > MAX_BYTES {
+            return Err(CallError::limit("output_bytes", MAX_BYTES as u64));
+        }
         match value {
             Value::Nil => self.out.extend_from_slice(b"null"),
             Value::Bool(value) => self.plain(value),

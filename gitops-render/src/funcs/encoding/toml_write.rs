@@ -300,6 +300,7 @@ fn entries_of(value: &Value) -> Vec<(String, Value)> {
             _ => object
                 .fields()
                 .into_iter()
+                .filter(|(name, _)| name.starts_with(char::is_uppercase))
                 .map(|(name, value)| (name.to_owned(), value))
                 .filter(|(_, value)| value.kind() != Kind::Func)
                 .collect(),

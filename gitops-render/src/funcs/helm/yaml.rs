@@ -14,6 +14,7 @@ pub(crate) fn marshal(value: &Value) -> Result<String, CallError> {
         emitter: Emitter::new(),
         dialect: Dialect::Json,
         depth: 0,
+        values_left: MAXIMUM_VALUES,
     };
     writer.value(value)?;
     Ok(writer.emitter.finish())
@@ -25,6 +26,7 @@ pub(crate) fn marshal_pretty(value: &Value) -> Result<String, CallError> {
         emitter: Emitter::pretty(),
         dialect: Dialect::Direct,
         depth: 0,
+        values_left: MAXIMUM_VALUES,
     };
     writer.value(value)?;
     Ok(writer.emitter.finish())
@@ -42,10 +44,19 @@ struct Writer {
     emitter: Emitter,
     dialect: Dialect,
     depth: usize,
+    /// Lists that share their items are small in memory and can be endless as text.
+    values_left: u32,
 }
+
+/// How many values are written.
+const MAXIMUM_VALUES: u32 = 10_000_000;
 
 impl Writer {
     fn value(&mut self, value: &Value) -> Result<(), CallError> {
+        let Some(left) = self.values_left.checked_sub(1) else {
+            return Err(CallError::limit("values", MAXIMUM_VALUES.into()));
+        };
+        self.values_left = left;
         match value {
             Value::Nil => self.emitter.null(),
             Value::Bool(boolean) => self.emitter.bool(*boolean),

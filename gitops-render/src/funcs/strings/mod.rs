@@ -8,10 +8,9 @@ use gitops_core::go::{quote, unicode::is_space};
 
 use self::search::{find, replace_all, split};
 use super::{Registry, Rest};
-use crate::template::{CallError, Context, Entries, List, ListType, Map, MapType, Str, Value, fmt};
-
-/// Values nested deeper than this are not printed.
-const MAX_DEPTH: u32 = 10_000;
+use crate::template::{
+    CallError, Context, Entries, Limits, List, ListType, Map, MapType, Str, Value, fmt,
+};
 
 pub(super) fn register(registry: &mut Registry) {
     registry.add("hello", || "Hello!");
@@ -128,7 +127,7 @@ pub(crate) fn strval(value: &Value) -> Result<Str, CallError> {
 
 /// The text of `%v`.
 pub(crate) fn printed(value: &Value) -> Result<Str, CallError> {
-    fmt::sprint(std::slice::from_ref(value), MAX_DEPTH).map(Str::from)
+    fmt::sprint(std::slice::from_ref(value), &Limits::default()).map(Str::from)
 }
 
 /// sprig's `strslice`: the texts of the items that are not nil, or of the value alone.

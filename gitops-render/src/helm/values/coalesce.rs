@@ -12,7 +12,7 @@ use crate::{
         profile::NullRules,
         values::{Table, put},
     },
-    template::{Value, fmt, with_stack},
+    template::{Limits, Value, fmt, with_stack},
 };
 
 /// A chart as coalescing sees it.
@@ -227,8 +227,7 @@ fn remove_nulls(table: &Table) {
 
 /// Go's `%t`, which is meant for booleans.
 fn boolean_verb(value: &Value) -> String {
-    const DEPTH: u32 = 1000;
-    let text = fmt::sprintf(b"%t", std::slice::from_ref(value), DEPTH);
+    let text = fmt::sprintf(b"%t", std::slice::from_ref(value), &Limits::default());
     String::from_utf8_lossy(&text.unwrap_or_default()).into_owned()
 }
 

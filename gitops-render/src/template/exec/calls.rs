@@ -4,8 +4,8 @@ use gitops_core::go::quote;
 
 use super::{
     super::{
-        ast::Operand, containers::with_stack, context::Context, fmt as go_fmt, methods,
-        object::Signature, text::Str, types::Type, value::Value,
+        ast::Operand, containers::with_stack, context::Context, error::CallError, fmt as go_fmt,
+        methods, object::Signature, text::Str, types::Type, value::Value,
     },
     At, Evaluated, Frame, Slot,
     arguments::{literal, validate, zero},
@@ -150,6 +150,10 @@ impl Context<'_> {
         values.clear();
         self.state.spare_arguments.push(values);
         match result {
+            Ok(Value::Str(text)) if text.len() as u64 > self.host.limits().output_bytes => {
+                let allowed = self.host.limits().output_bytes;
+                Err(CallError::limit("output_bytes", allowed).at(|| frame.location()))
+            }
             Ok(value) => Ok(value),
             Err(error) => {
                 frame.at = at;

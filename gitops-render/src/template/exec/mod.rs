@@ -98,7 +98,7 @@ pub(super) struct State {
 /// Templates that a text given to `tpl` defines, visible only while it runs.
 struct Overlay {
     templates: Rc<[Arc<Template>]>,
-    below: Option<Rc<Overlay>>,
+    below: Option<Rc<Self>>,
 }
 
 enum Found<'r> {

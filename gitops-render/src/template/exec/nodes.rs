@@ -79,8 +79,8 @@ impl Context<'_> {
             Value::Str(text) => self.state.output.extend_from_slice(text),
             Value::Nil => self.state.output.extend_from_slice(NO_VALUE),
             value => {
-                let depth = self.host.limits().value_depth;
-                go_fmt::print_directly(&mut self.state.output, value, depth)
+                let limits = *self.host.limits();
+                go_fmt::print_directly(&mut self.state.output, value, &limits)
                     .map_err(|error| error.at(|| frame.location()))?;
             }
         }
@@ -201,6 +201,16 @@ impl Context<'_> {
                 Ok(count > 0)
             }
             Value::Object(object) => match object.underlying() {
+                Some(value @ (Value::Int(_) | Value::Int64(_))) if variables < 2 => {
+                    let count = as_count(&value);
+                    for number in 0..count {
+                        let item = Slot::concrete(object.counted(number as i64));
+                        if !self.iteration(frame, Slot::NOTHING, item, branch)? {
+                            break;
+                        }
+                    }
+                    Ok(count > 0)
+                }
                 Some(
                     value @ (Value::Int(_)
                     | Value::Int64(_)
@@ -229,6 +239,8 @@ impl Context<'_> {
         item: Slot,
         branch: &'t Branch,
     ) -> Evaluated<bool> {
+        // A body may be empty.
+        self.host.spend(1)?;
         let pipe = &branch.pipe;
         let mark = frame.variables.len();
         match pipe.declarations.as_slice() {

@@ -8,7 +8,7 @@ mod verbs;
 pub use float::format_float;
 
 use self::printer::Printer;
-use super::{CallError, Str, Value};
+use super::{CallError, Limits, Str, Value};
 
 /// Nesting up to which values are printed where no limit is at hand.
 const DEFAULT_DEPTH: u32 = 10_000;
@@ -39,19 +39,19 @@ pub fn to_text(value: &Value) -> String {
 }
 
 /// `fmt.Sprintf`.
-pub fn sprintf(format: &[u8], arguments: &[Value], depth: u32) -> Result<Vec<u8>, CallError> {
+pub fn sprintf(format: &[u8], arguments: &[Value], limits: &Limits) -> Result<Vec<u8>, CallError> {
     let mut out = Vec::with_capacity(format.len() + 16);
-    let mut printer = Printer::new(&mut out, depth);
+    let mut printer = Printer::new(&mut out, limits.value_depth).with_limit(limits.output_bytes);
     printer.format(format, arguments);
     printer.finish()?;
     Ok(out)
 }
 
 /// `fmt.Sprint`: a space between operands neither of which is a string.
-pub fn sprint(arguments: &[Value], depth: u32) -> Result<Vec<u8>, CallError> {
+pub fn sprint(arguments: &[Value], limits: &Limits) -> Result<Vec<u8>, CallError> {
     let mut out = Vec::new();
     let mut was_string = false;
-    let mut printer = Printer::new(&mut out, depth);
+    let mut printer = Printer::new(&mut out, limits.value_depth).with_limit(limits.output_bytes);
     for (index, argument) in arguments.iter().enumerate() {
         let is_string = argument.kind() == super::Kind::String;
         if index > 0 && !is_string && !was_string {
@@ -65,9 +65,9 @@ pub fn sprint(arguments: &[Value], depth: u32) -> Result<Vec<u8>, CallError> {
 }
 
 /// `fmt.Sprintln`: spaces between all operands, and a newline.
-pub fn sprintln(arguments: &[Value], depth: u32) -> Result<Vec<u8>, CallError> {
+pub fn sprintln(arguments: &[Value], limits: &Limits) -> Result<Vec<u8>, CallError> {
     let mut out = Vec::new();
-    let mut printer = Printer::new(&mut out, depth);
+    let mut printer = Printer::new(&mut out, limits.value_depth).with_limit(limits.output_bytes);
     for (index, argument) in arguments.iter().enumerate() {
         if index > 0 {
             printer.push(b" ");
@@ -83,7 +83,7 @@ pub fn sprintln(arguments: &[Value], depth: u32) -> Result<Vec<u8>, CallError> {
 pub(super) fn print_directly(
     out: &mut Vec<u8>,
     value: &Value,
-    depth: u32,
+    limits: &Limits,
 ) -> Result<(), CallError> {
     if let Value::Object(object) = value
         && object.string().is_none()
@@ -92,7 +92,7 @@ pub(super) fn print_directly(
         out.extend_from_slice(text.as_bytes());
         return Ok(());
     }
-    let mut printer = Printer::new(out, depth);
+    let mut printer = Printer::new(out, limits.value_depth).with_limit(limits.output_bytes);
     printer.argument(value, 'v');
     printer.finish()
 }

@@ -22,6 +22,9 @@ pub(super) struct Printer<'o> {
     depth: u32,
     depth_left: u32,
     is_too_deep: bool,
+    /// Where the text must end.
+    end: usize,
+    is_too_long: bool,
 }
 
 impl<'o> Printer<'o> {
@@ -33,10 +36,27 @@ impl<'o> Printer<'o> {
             depth,
             depth_left: depth,
             is_too_deep: false,
+            end: usize::MAX,
+            is_too_long: false,
         }
     }
 
+    /// Stops when it has written so many bytes.
+    pub(super) fn with_limit(mut self, bytes: u64) -> Self {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.end = self.out.len().saturating_add(bytes);
+        self
+    }
+
+    fn is_full(&mut self) -> bool {
+        self.is_too_long |= self.out.len() > self.end;
+        self.is_too_long
+    }
+
     pub(super) fn finish(self) -> Result<(), CallError> {
+        if self.is_too_long {
+            return Err(CallError::limit("output_bytes", self.end as u64));
+        }
         if self.is_too_deep {
             return Err(CallError::limit("value_depth", self.depth.into()));
         }
@@ -53,6 +73,9 @@ impl<'o> Printer<'o> {
 
     /// A value that was given to a function of fmt.
     pub(super) fn argument(&mut self, value: &Value, verb: char) {
+        if self.is_full() {
+            return;
+        }
         match verb {
             'T' => return self.flags.string(self.out, value.type_name().as_bytes()),
             'p' => return self.pointer(value, verb),
@@ -86,6 +109,9 @@ impl<'o> Printer<'o> {
     }
 
     fn value(&mut self, value: &Value, verb: char, depth: u32) {
+        if self.is_full() {
+            return;
+        }
         match value {
             Value::Nil => self.push(b"<nil>"),
             Value::Bool(boolean) => match verb {

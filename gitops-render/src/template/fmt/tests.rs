@@ -2,7 +2,7 @@ use super::*;
 use crate::template::{List, Map};
 
 fn format(format: &str, arguments: &[Value]) -> String {
-    String::from_utf8(sprintf(format.as_bytes(), arguments, 100).unwrap()).unwrap()
+    String::from_utf8(sprintf(format.as_bytes(), arguments, &Limits::default()).unwrap()).unwrap()
 }
 
 #[test]

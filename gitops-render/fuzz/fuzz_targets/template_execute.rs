@@ -1,0 +1,9 @@
+//! Runs the check `execute` of templates on arbitrary bytes.
+
+#![no_main]
+
+#[path = "../templates.rs"]
+#[allow(dead_code)]
+mod templates;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| templates::execute(bytes));

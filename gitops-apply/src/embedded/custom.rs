@@ -473,7 +473,7 @@ mod tests {
             "v3beta1",
             "foo10",
         ];
-        versions.sort_by(|a, b| version_priority(b).cmp(&version_priority(a)));
+        versions.sort_by_key(|version| std::cmp::Reverse(version_priority(version)));
         assert_eq!(
             versions,
             [

@@ -1,6 +1,9 @@
 //! Refusals in the API server's words, before they become a [`ClusterError`] or a `Status` document.
 
-use std::time::Duration;
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use gitops_core::{
     GroupVersionKind,
@@ -9,9 +12,13 @@ use gitops_core::{
 };
 use serde_json::{Value, json};
 
-/// A refused request: what a `Status` object of the API says.
+/// A refused request: what a `Status` object of the API says. Boxed, since most requests succeed.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ApiError {
+pub(crate) struct ApiError(Box<Refusal>);
+
+/// What an [`ApiError`] says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Refusal {
     pub(crate) code: u16,
     pub(crate) reason: Reason,
     pub(crate) message: String,
@@ -155,9 +162,23 @@ impl FieldError {
     }
 }
 
+impl Deref for ApiError {
+    type Target = Refusal;
+
+    fn deref(&self) -> &Refusal {
+        &self.0
+    }
+}
+
+impl DerefMut for ApiError {
+    fn deref_mut(&mut self) -> &mut Refusal {
+        &mut self.0
+    }
+}
+
 impl ApiError {
     pub(crate) fn new(code: u16, reason: Reason, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Refusal {
             code,
             reason,
             message: message.into(),
@@ -166,7 +187,7 @@ impl ApiError {
             name: String::new(),
             causes: Vec::new(),
             retry_after: None,
-        }
+        }))
     }
 
     fn about(mut self, group: &str, kind: &str, name: &str) -> Self {
@@ -388,9 +409,10 @@ impl ApiError {
                 manager: cause.message.clone(),
             })
             .collect();
-        let message = self.message;
-        match self.reason {
-            Reason::NotFound if self.name.is_empty() => {
+        let refusal = *self.0;
+        let message = refusal.message;
+        match refusal.reason {
+            Reason::NotFound if refusal.name.is_empty() => {
                 ClusterError::UnknownKind { gvk: gvk.clone() }
             }
             Reason::NotFound => ClusterError::NotFound { object, message },
@@ -400,16 +422,16 @@ impl ApiError {
             }
             Reason::Conflict => ClusterError::Conflict { object, message },
             Reason::Forbidden => ClusterError::Forbidden { object, message },
-            Reason::Expired => ClusterError::Expired { from: self.name },
+            Reason::Expired => ClusterError::Expired { from: refusal.name },
             Reason::TooManyRequests => ClusterError::Throttled {
                 message,
-                retry_after: self.retry_after,
+                retry_after: refusal.retry_after,
             },
             Reason::InternalError | Reason::ServiceUnavailable => {
                 ClusterError::Unavailable { message }
             }
             Reason::Timeout => ClusterError::Timeout {
-                after: self.retry_after.unwrap_or_default(),
+                after: refusal.retry_after.unwrap_or_default(),
             },
             Reason::UnsupportedMediaType | Reason::MethodNotAllowed => ClusterError::Other {
                 class: ErrorClass::Unsupported,

@@ -65,7 +65,8 @@ pub(crate) fn counts(kind: &Kind, new: &Manifest, old: &Manifest) -> bool {
     let has_status = kind.has_status();
     let differs = |a: &Map<String, Value>, b: &Map<String, Value>| {
         a.iter().any(|(key, value)| {
-            !is_metadata(key) && !(has_status && key == "status") && b.get(key) != Some(value)
+            let is_content = !(is_metadata(key) || has_status && key == "status");
+            is_content && b.get(key) != Some(value)
         })
     };
     if kind.stored.kind == "PriorityClass" && kind.custom.is_none() {

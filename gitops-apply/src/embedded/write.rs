@@ -357,7 +357,7 @@ impl Server {
         }
         self.accepts_content(kind, &object)?;
         if object.name().is_empty() && !object.generate_name().is_empty() {
-            let name = self.generated_name(&object.generate_name().to_owned());
+            let name = self.generated_name(object.generate_name());
             object.metadata_mut().insert("name".to_owned(), name.into());
         }
         if ownership == Ownership::Update {

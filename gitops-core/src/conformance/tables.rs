@@ -604,7 +604,7 @@ fn immutable(cases: &mut Vec<Case>) {
         ),
         (
             "access modes of a claim",
-            claim.clone(),
+            claim,
             json!({"spec": {"accessModes": ["ReadWriteMany"]}}),
             "spec is immutable after creation",
         ),

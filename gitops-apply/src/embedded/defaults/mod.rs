@@ -75,18 +75,18 @@ pub(crate) fn fill(gvk: &GroupVersionKind, object: &mut Map<String, Value>, mino
                 put(port, "protocol", "TCP");
             }
         }
-        ("networking.k8s.io" | "extensions", "Ingress") => {
-            if gvk.version == "v1beta1" && minor >= 18 {
-                for rule in child(object, "spec")
+        ("networking.k8s.io" | "extensions", "Ingress")
+            if gvk.version == "v1beta1" && minor >= 18 =>
+        {
+            for rule in child(object, "spec")
+                .into_iter()
+                .flat_map(|s| children(s, "rules"))
+            {
+                for path in child(rule, "http")
                     .into_iter()
-                    .flat_map(|s| children(s, "rules"))
+                    .flat_map(|h| children(h, "paths"))
                 {
-                    for path in child(rule, "http")
-                        .into_iter()
-                        .flat_map(|h| children(h, "paths"))
-                    {
-                        put(path, "pathType", "ImplementationSpecific");
-                    }
+                    put(path, "pathType", "ImplementationSpecific");
                 }
             }
         }

@@ -163,19 +163,17 @@ fn set_status(pod: &mut Manifest, state: State, now: &str, minor: u32) {
     let yes = json!({"status": "True"});
     let mut conditions = Vec::new();
     if minor >= 29 {
-        let running = if has_ended {
-            json!({"status": "False"})
-        } else {
-            yes.clone()
-        };
-        conditions.push(condition("PodReadyToStartContainers", &running));
+        let no = json!({"status": "False"});
+        let running = if has_ended { &no } else { &yes };
+        conditions.push(condition("PodReadyToStartContainers", running));
     }
+    let completed = json!({"status": "True", "reason": "PodCompleted"});
     let initialized = if state == State::Succeeded {
-        json!({"status": "True", "reason": "PodCompleted"})
+        &completed
     } else {
-        yes.clone()
+        &yes
     };
-    conditions.push(condition("Initialized", &initialized));
+    conditions.push(condition("Initialized", initialized));
     conditions.push(condition("Ready", &ready));
     conditions.push(condition("ContainersReady", &ready));
     conditions.push(condition("PodScheduled", &yes));

@@ -26,19 +26,20 @@ pub(super) fn check(kind: &Kind, new: &Manifest, old: &Manifest, errors: &mut Er
             marked_immutable(new, old, &["data"], errors);
         }
         ("", "Pod") => pod(new, old, errors),
-        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
-            if new.get("roleRef") != old.get("roleRef") {
-                let empty = Map::new();
-                let role = object_at(new, "roleRef").unwrap_or(&empty);
-                let value = json!({
-                    "APIGroup": text(role, "apiGroup"), "Kind": text(role, "kind"), "Name": text(role, "name"),
-                });
-                errors.push(FieldError::invalid(
-                    "roleRef",
-                    &value,
-                    "cannot change roleRef",
-                ));
-            }
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding")
+            if new.get("roleRef") != old.get("roleRef") =>
+        {
+            let empty = Map::new();
+            let role = object_at(new, "roleRef").unwrap_or(&empty);
+            let value = json!({
+                "APIGroup": text(role, "apiGroup"), "Kind": text(role, "kind"),
+                "Name": text(role, "name"),
+            });
+            errors.push(FieldError::invalid(
+                "roleRef",
+                &value,
+                "cannot change roleRef",
+            ));
         }
         ("storage.k8s.io", "StorageClass") => {
             for (key, what) in [("parameters", "parameters"), ("provisioner", "provisioner")] {
@@ -53,13 +54,11 @@ pub(super) fn check(kind: &Kind, new: &Manifest, old: &Manifest, errors: &mut Er
                 same(new, old, &[key], IMMUTABLE, errors);
             }
         }
-        ("scheduling.k8s.io", "PriorityClass") => {
-            if new.get("value") != old.get("value") {
-                errors.push(FieldError::forbidden(
-                    "value",
-                    "may not be changed in an update.",
-                ));
-            }
+        ("scheduling.k8s.io", "PriorityClass") if new.get("value") != old.get("value") => {
+            errors.push(FieldError::forbidden(
+                "value",
+                "may not be changed in an update.",
+            ));
         }
         ("networking.k8s.io", "IngressClass") => {
             same(new, old, &["spec", "controller"], IMMUTABLE, errors);

@@ -35,3 +35,6 @@ pub use program::{Program, Session};
 pub use text::Str;
 pub use types::{Kind, ListType, MapType, Type};
 pub use value::Value;
+
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,8 @@ fn remembered_results_come_back() {
         let first = first.unwrap();
         let remembered = host.into_remembered();
         assert!(!remembered.0.is_empty(), "{text}");
-        let (second, host) = render_with(text, Randomness::Remembered(Arc::new(remembered.clone())));
+        let (second, host) =
+            render_with(text, Randomness::Remembered(Arc::new(remembered.clone())));
         assert_eq!(first, second.unwrap(), "{text}");
         assert_eq!(host.into_remembered(), remembered, "{text}");
     }
@@ -112,7 +113,10 @@ fn wrong_keys_are_errors_without_the_key() {
             "error processing alternate dns name: 1 is not a string",
         ),
     ] {
-        let error = render_with(text, Randomness::Seeded(1)).0.unwrap_err().to_string();
+        let error = render_with(text, Randomness::Seeded(1))
+            .0
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected), "{text}: {error}");
         assert!(!error.contains("-----BEGIN"), "{error}");
     }
@@ -121,14 +125,29 @@ fn wrong_keys_are_errors_without_the_key() {
 #[test]
 fn known_answers() {
     for (text, expected) in [
-        ("{{ derivePassword 1 \"long\" \"password\" \"user\" \"example.com\" }}", "ZedaFaxcZaso9*"),
+        (
+            "{{ derivePassword 1 \"long\" \"password\" \"user\" \"example.com\" }}",
+            "ZedaFaxcZaso9*",
+        ),
         ("{{ derivePassword 2 \"pin\" \"pw\" \"me\" \"s\" }}", "0168"),
-        ("{{ derivePassword 1 \"maximum\" \"pw\" \"me\" \"s\" }}", "ZL@TB*^cxy&GqPb%EP6+"),
-        ("{{ derivePassword 1 \"x\" \"pw\" \"me\" \"s\" }}", "cannot find password template x"),
-        ("{{ encryptAES \"key\" \"some text\" | decryptAES \"key\" }}", "some text"),
+        (
+            "{{ derivePassword 1 \"maximum\" \"pw\" \"me\" \"s\" }}",
+            "ZL@TB*^cxy&GqPb%EP6+",
+        ),
+        (
+            "{{ derivePassword 1 \"x\" \"pw\" \"me\" \"s\" }}",
+            "cannot find password template x",
+        ),
+        (
+            "{{ encryptAES \"key\" \"some text\" | decryptAES \"key\" }}",
+            "some text",
+        ),
         ("{{ now | date \"2006-01-02 15:04\" }}", "2026-05-06 07:08"),
         ("{{ ago (toDate \"2006-01-02\" \"2026-05-06\") }}", "7h8m9s"),
-        ("{{ bcrypt \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" }}", "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes"),
+        (
+            "{{ bcrypt \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" }}",
+            "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes",
+        ),
         ("{{ htpasswd \"u:x\" \"p\" }}", "invalid username: u:x"),
         ("{{ randAlpha -1 }}", ""),
     ] {

@@ -1,4 +1,11 @@
 //! Tests of the public interface, and of the golden data of the corpus.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::ptr_arg,
+    reason = "tests read the environment, print scores and fail where a value is missing"
+)]
 
 mod corpus;
 mod corpus_cases;

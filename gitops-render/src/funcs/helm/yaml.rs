@@ -16,7 +16,13 @@ pub(crate) fn marshal(value: &Value) -> Result<String, CallError> {
         depth: 0,
         values_left: MAXIMUM_VALUES,
     };
-    writer.value(value)?;
+    writer.value(value).map_err(|error| {
+        if error.to_string().starts_with("json: ") {
+            error.wrap("error marshaling into JSON: ")
+        } else {
+            error
+        }
+    })?;
     Ok(writer.emitter.finish())
 }
 

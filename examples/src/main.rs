@@ -1,2 +1,66 @@
-//! gitops.
-fn main() {}
+//! The `gitops` command: bootstrap, plan, diff, sync, run.
+#![expect(clippy::exit, reason = "the exit status is part of the command's interface")]
+
+mod args;
+mod commands;
+mod output;
+mod session;
+
+use std::process::exit;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::args::{Cli, Command};
+
+/// What every command returns: an exit status, or an error that is printed.
+type Exit = Result<i32, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Exit status where something was refused or failed.
+const FAILED: i32 = 1;
+/// Exit status of plan and diff where something differs.
+const DIFFERENT: i32 = 2;
+
+fn main() {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli.command)),
+        Err(error) => Err(error.into()),
+    };
+    match result {
+        Ok(status) => exit(status),
+        Err(error) => {
+            let mut text = format!("error: {error}\n");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                let cause_text = cause.to_string();
+                if !text.contains(&cause_text) {
+                    text.push_str(&format!("  caused by: {cause_text}\n"));
+                }
+                source = cause.source();
+            }
+            output::complain(&text);
+            exit(FAILED);
+        }
+    }
+}
+
+async fn run(command: Command) -> Exit {
+    match command {
+        Command::Bootstrap(args) => commands::bootstrap::run(args).await,
+        Command::Plan(args) => commands::plan::run(args).await,
+        Command::Diff(args) => commands::diff::run(args).await,
+        Command::Sync(args) => commands::sync::run(args).await,
+        Command::Get(args) => commands::get::run(args).await,
+        Command::Export(args) => commands::export::run(args).await,
+        Command::Template(args) => commands::template::run(args),
+        Command::Run(args) => commands::run::run(args).await,
+        Command::Demo(args) => commands::demo::run(args).await,
+        Command::Completion(args) => {
+            let mut out = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), "gitops", &mut out);
+            output::print(&String::from_utf8_lossy(&out));
+            Ok(0)
+        }
+    }
+}

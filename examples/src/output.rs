@@ -241,3 +241,11 @@ impl EventSink for Progress {
         self.bar.set_message(message);
     }
 }
+
+/// Prints text on standard error.
+pub fn complain(text: &str) {
+    let mut out = std::io::stderr().lock();
+    if out.write_all(text.as_bytes()).is_err() {
+        // There is nobody left to tell.
+    }
+}

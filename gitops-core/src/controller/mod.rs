@@ -172,12 +172,24 @@ impl Controller {
     /// # Errors
     /// Only when the Applications themselves cannot be listed.
     pub async fn converge(&self) -> Result<Pass, ClusterError> {
+        self.converge_with(|_| Ok::<(), ClusterError>(())).await
+    }
+
+    /// As [`Controller::converge`]; `seen` is told of every pass and can end it with an error.
+    ///
+    /// # Errors
+    /// When the Applications themselves cannot be listed, or `seen` says so.
+    pub async fn converge_with<E: From<ClusterError>>(
+        &self,
+        mut seen: impl FnMut(&Pass) -> Result<(), E>,
+    ) -> Result<Pass, E> {
         let started = self.pipeline.clock.now();
         let mut reports: BTreeMap<(String, String), Report> = BTreeMap::new();
         loop {
             let mut pass = self.pass().await?;
-            for (name, seen) in &mut pass.applications {
-                if let Some(report) = &seen.report {
+            seen(&pass)?;
+            for (name, application) in &pass.applications {
+                if let Some(report) = &application.report {
                     merge_report(reports.entry(name.clone()), report);
                 }
             }
@@ -186,8 +198,8 @@ impl Controller {
             let waits = pass.look_again_after.is_some()
                 || pass.applications.values().any(Seen::is_progressing);
             if late || (!pass.wrote && !waits) {
-                for (name, seen) in &mut pass.applications {
-                    seen.report = reports.remove(name);
+                for (name, application) in &mut pass.applications {
+                    application.report = reports.remove(name);
                 }
                 return Ok(pass);
             }
@@ -322,7 +334,12 @@ impl Controller {
             sync_wanted: automated || self.options.sync_all || requested.is_some(),
         };
         match self
-            .write_status(object, &application, &seen.status, requested.is_some())
+            .write_status(
+                &object.object_ref(),
+                &application,
+                &seen.status,
+                requested.is_some(),
+            )
             .await
         {
             Ok(written) => pass.wrote |= written,
@@ -336,10 +353,25 @@ impl Controller {
         });
     }
 
+    /// Writes the status of an Application after a reconcile outside of a pass.
+    ///
+    /// # Errors
+    /// When the cluster refuses it.
+    pub async fn record(
+        &self,
+        application: &Application,
+        outcome: &Outcome,
+    ) -> Result<(), ClusterError> {
+        let address = application_ref(application.namespace(), application.name());
+        self.write_status(&address, application, &outcome.status, false)
+            .await
+            .map(|_| ())
+    }
+
     /// Writes the status where it differs from the one that is there.
     async fn write_status(
         &self,
-        object: &Manifest,
+        address: &ObjectRef,
         application: &Application,
         status: &ApplicationStatus,
         operation_done: bool,
@@ -363,7 +395,7 @@ impl Controller {
         };
         self.pipeline
             .cluster
-            .patch(&object.object_ref(), &Patch::Json(patch), &options)
+            .patch(address, &Patch::Json(patch), &options)
             .await?;
         Ok(true)
     }

@@ -1,0 +1,73 @@
+//! `gitops run`: keeps reconciling.
+
+use std::time::Duration;
+
+use gitops_core::controller::{ControllerOptions, Pass};
+
+use crate::{
+    Exit,
+    args::Run,
+    output::{self, Paint},
+    session::Session,
+};
+
+pub async fn run(args: Run) -> Exit {
+    let options = ControllerOptions {
+        poll_interval: Duration::from_secs(args.poll.max(1)),
+        sync_all: args.sync_all,
+        only: args.applications.clone(),
+        ..ControllerOptions::default()
+    };
+    let session = Session::open(&args.cluster, &args.sources, &args.output, options).await?;
+    let paint = Paint::new(args.output.color);
+    let mut before = String::new();
+    let shutdown = async {
+        // Without a handler for the signal the process ends by it, which is as good.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    session
+        .controller
+        .run(shutdown, |pass| {
+            match pass {
+                Ok(pass) => {
+                    let text = changes(pass, paint);
+                    if !text.is_empty() && (text != before || pass.wrote) {
+                        output::print(&text);
+                    }
+                    before = text;
+                }
+                Err(error) => output::complain(&format!("{error}\n")),
+            }
+            if let Err(error) = session.save_now() {
+                output::complain(&format!("{error}\n"));
+            }
+        })
+        .await;
+    session.close().await?;
+    Ok(0)
+}
+
+/// What a pass did and what is wrong, a line each.
+fn changes(pass: &Pass, paint: Paint) -> String {
+    let mut text = String::new();
+    for ((_, name), seen) in &pass.applications {
+        if let Some(report) = &seen.report {
+            text.push_str(&format!(
+                "{} {}, {} writes: {}\n",
+                paint.strong(name),
+                paint.sync(seen.status.sync.status),
+                report.writes,
+                report.message
+            ));
+            for result in report.results.iter().filter(|result| result.action.changes()) {
+                text.push_str(&format!("    {} {}\n", paint.action(result.action), result.object));
+            }
+        }
+        for complaint in crate::commands::bootstrap::complaints(name, &seen.status) {
+            text.push_str(&format!("{}\n", paint.bad(&complaint)));
+        }
+    }
+    text
+}

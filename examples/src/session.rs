@@ -3,7 +3,9 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use gitops_apply::{ArgoHealth, EmbeddedCluster, Syncer, kube::KubeCluster};
+use gitops_apply::{
+    embedded::EmbeddedCluster, execute::SyncApplier, health::ArgoHealth, kube::KubeCluster,
+};
 use gitops_core::{
     app::{AppProject, Application, default_project},
     apply::{Applier as _, ExecuteContext, ExecuteOptions},
@@ -122,6 +124,7 @@ impl Session {
         ));
         let provider = Providers { git, charts: charts.clone() };
         let live = opened.cluster();
+        let state = Arc::new(ClusterStateStore::new(live.clone(), &cluster.namespace));
         let deadline = Duration::from_secs(cluster.timeout);
         let pipeline = Pipeline::new(Layers {
             sources: Arc::new(provider),
@@ -130,10 +133,13 @@ impl Session {
                 Arc::new(HelmRenderer::default()),
                 Arc::new(DirectoryRenderer::default()),
             ],
-            applier: Arc::new(Syncer::new(Arc::new(StructuralDiffer::default()))),
-            cluster: live.clone(),
+            applier: Arc::new(SyncApplier::new(
+                Arc::new(StructuralDiffer::default()),
+                state.clone(),
+            )),
+            cluster: live,
             health: Arc::new(ArgoHealth),
-            state: Arc::new(ClusterStateStore::new(live, &cluster.namespace)),
+            state,
             clock,
         })
         .with_options(PipelineOptions {

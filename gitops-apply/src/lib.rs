@@ -11,4 +11,6 @@ pub mod embedded;
 pub mod execute;
 pub mod health;
 pub mod hooks;
+#[cfg(feature = "kube")]
+pub mod kube;
 pub mod plan;

@@ -27,7 +27,7 @@ pub async fn run(args: Plan) -> Exit {
                     status = DIFFERENT;
                 }
                 if let Some(file) = &args.out {
-                    gitops_apply::plan::save(&comparison.plan, file)?;
+                    gitops_apply::plan::save_plan(&comparison.plan, file)?;
                 }
                 plans.push((application.name().to_owned(), comparison.plan));
             }

@@ -17,7 +17,7 @@ pub async fn run(args: Sync) -> Exit {
     let session = Session::open(&args.cluster, &args.sources, &args.output, options).await?;
     let paint = Paint::new(args.output.color);
     if let Some(file) = &args.plan {
-        let plan = gitops_apply::plan::load(file)?;
+        let plan = gitops_apply::plan::load_plan(file)?;
         let report = session.execute(&plan).await?;
         session.close().await?;
         if !output::structured(&report, args.output.output)? {

@@ -21,7 +21,10 @@ pub(super) async fn fetch(cluster: &KubeCluster) -> Result<Discovery, ClusterErr
     };
     for root in ["/api", "/apis"] {
         match read(cluster, root, AGGREGATED).await? {
-            Root::Aggregated(list) => list.items.iter().for_each(|group| add(&mut discovery, group)),
+            Root::Aggregated(list) => list
+                .items
+                .iter()
+                .for_each(|group| add(&mut discovery, group)),
             Root::Core { versions } => {
                 for version in versions {
                     add_version(cluster, &mut discovery, "", &version).await?;
@@ -33,7 +36,9 @@ pub(super) async fn fetch(cluster: &KubeCluster) -> Result<Discovery, ClusterErr
                     for version in &group.versions {
                         add_version(cluster, &mut discovery, &group.name, &version.version).await?;
                     }
-                    discovery.preferred.insert(group.name, group.preferred_version.version);
+                    discovery
+                        .preferred
+                        .insert(group.name, group.preferred_version.version);
                 }
             }
         }
@@ -60,18 +65,27 @@ fn add(discovery: &mut Discovery, group: &Group) {
     let name = &group.metadata.name;
     // Versions stand in the order in which the server prefers them; stale ones did not answer.
     if let Some(first) = group.versions.first() {
-        discovery.preferred.insert(name.clone(), first.version.clone());
+        discovery
+            .preferred
+            .insert(name.clone(), first.version.clone());
     }
     for version in &group.versions {
         for resource in &version.resources {
-            let Some(kind) = resource.response_kind.as_ref().filter(|kind| !kind.kind.is_empty())
+            let Some(kind) = resource
+                .response_kind
+                .as_ref()
+                .filter(|kind| !kind.kind.is_empty())
             else {
                 continue;
             };
             let gvk = GroupVersionKind::new(name, &version.version, &kind.kind);
             let served = ServedKind {
                 plural: resource.resource.clone(),
-                scope: if resource.scope == "Cluster" { Scope::Cluster } else { Scope::Namespaced },
+                scope: if resource.scope == "Cluster" {
+                    Scope::Cluster
+                } else {
+                    Scope::Namespaced
+                },
                 verbs: resource.verbs.clone(),
                 subresources: resource
                     .subresources
@@ -102,12 +116,18 @@ async fn add_version(
         Err(ClusterError::Unavailable { .. }) => return Ok(()),
         Err(error) => return Err(error),
     };
-    let (whole, parts): (Vec<_>, Vec<_>) =
-        list.resources.into_iter().partition(|resource| !resource.name.contains('/'));
+    let (whole, parts): (Vec<_>, Vec<_>) = list
+        .resources
+        .into_iter()
+        .partition(|resource| !resource.name.contains('/'));
     for resource in whole {
         let prefix = format!("{}/", resource.name);
         let served = ServedKind {
-            scope: if resource.namespaced { Scope::Namespaced } else { Scope::Cluster },
+            scope: if resource.namespaced {
+                Scope::Namespaced
+            } else {
+                Scope::Cluster
+            },
             verbs: resource.verbs,
             subresources: parts
                 .iter()
@@ -117,7 +137,9 @@ async fn add_version(
             short_names: resource.short_names,
             plural: resource.name,
         };
-        discovery.kinds.insert(GroupVersionKind::new(group, version, resource.kind), served);
+        discovery
+            .kinds
+            .insert(GroupVersionKind::new(group, version, resource.kind), served);
     }
     Ok(())
 }

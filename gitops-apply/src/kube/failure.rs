@@ -12,18 +12,28 @@ use super::request::Call;
 
 /// A kubeconfig or an in-cluster configuration cannot be used.
 pub(super) fn config(error: impl std::error::Error + Send + Sync + 'static) -> ClusterError {
-    ClusterError::Other { class: ErrorClass::Invalid, source: Box::new(error) }
+    ClusterError::Other {
+        class: ErrorClass::Invalid,
+        source: Box::new(error),
+    }
 }
 
 /// What became of a request.
 pub(super) fn of(error: kube::Error, call: &Call) -> ClusterError {
     match error {
         kube::Error::Api(status) => of_status(&status, call),
-        kube::Error::Auth(error) => ClusterError::Unauthenticated { message: error.to_string() },
+        kube::Error::Auth(error) => ClusterError::Unauthenticated {
+            message: error.to_string(),
+        },
         kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
-            ClusterError::Unavailable { message: chain(&error) }
+            ClusterError::Unavailable {
+                message: chain(&error),
+            }
         }
-        error => ClusterError::Other { class: ErrorClass::Internal, source: Box::new(error) },
+        error => ClusterError::Other {
+            class: ErrorClass::Internal,
+            source: Box::new(error),
+        },
     }
 }
 
@@ -38,7 +48,9 @@ pub(super) fn of_status(status: &Status, call: &Call) -> ClusterError {
         .map(|seconds| Duration::from_secs(seconds.into()));
     match (status.code, status.reason.as_str()) {
         (404, _) if details.is_none_or(|details| details.name.is_empty()) => {
-            ClusterError::UnknownKind { gvk: call.gvk.clone() }
+            ClusterError::UnknownKind {
+                gvk: call.gvk.clone(),
+            }
         }
         (404, _) => ClusterError::NotFound { object, message },
         (_, "AlreadyExists") => ClusterError::AlreadyExists { object },
@@ -63,14 +75,25 @@ pub(super) fn of_status(status: &Status, call: &Call) -> ClusterError {
             let immutable = message.contains("immutable")
                 || message.contains("may not be changed")
                 || message.contains("updates to statefulset spec for fields other than");
-            ClusterError::Invalid { object, message, immutable }
+            ClusterError::Invalid {
+                object,
+                message,
+                immutable,
+            }
         }
         (401, _) => ClusterError::Unauthenticated { message },
         (403, _) => ClusterError::Forbidden { object, message },
-        (429, _) => ClusterError::Throttled { message, retry_after },
+        (429, _) => ClusterError::Throttled {
+            message,
+            retry_after,
+        },
         (408 | 504, _) => ClusterError::Unavailable { message },
         (500.., _) => ClusterError::Unavailable { message },
-        _ => ClusterError::Invalid { object, message, immutable: false },
+        _ => ClusterError::Invalid {
+            object,
+            message,
+            immutable: false,
+        },
     }
 }
 

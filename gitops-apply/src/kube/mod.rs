@@ -21,8 +21,8 @@ use gitops_core::{
     Classified as _, ErrorClass, GroupVersionKind, Manifest, ObjectRef,
     clock::{Clock, Timestamp},
     cluster::{
-        ApplyOptions, Cluster, ClusterError, DeleteOptions, Discovery, ListScope, ObjectList, Patch,
-        ServedKind, WatchEvent, WriteOptions,
+        ApplyOptions, Cluster, ClusterError, DeleteOptions, Discovery, ListScope, ObjectList,
+        Patch, ServedKind, WatchEvent, WriteOptions,
     },
     schema::Schemas,
 };
@@ -78,7 +78,12 @@ impl KubeCluster {
     /// A cluster behind a client.
     #[must_use]
     pub fn new(client: Client, clock: Arc<dyn Clock>, options: KubeOptions) -> Self {
-        Self { client, options, clock, known: Mutex::default() }
+        Self {
+            client,
+            options,
+            clock,
+            known: Mutex::default(),
+        }
     }
 
     /// The cluster of a kubeconfig's context; of the current one where it is `None`. The kubeconfig is
@@ -91,9 +96,13 @@ impl KubeCluster {
         clock: Arc<dyn Clock>,
         options: KubeOptions,
     ) -> Result<Self, ClusterError> {
-        let choice =
-            KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-        let config = Config::from_kubeconfig(&choice).await.map_err(failure::config)?;
+        let choice = KubeConfigOptions {
+            context: context.map(str::to_owned),
+            ..KubeConfigOptions::default()
+        };
+        let config = Config::from_kubeconfig(&choice)
+            .await
+            .map_err(failure::config)?;
         Self::from_config(config, clock, options)
     }
 
@@ -117,8 +126,9 @@ impl KubeCluster {
     ) -> Result<Self, ClusterError> {
         let kubeconfig = kube::config::Kubeconfig::from_yaml(text).map_err(failure::config)?;
         let choice = KubeConfigOptions::default();
-        let config =
-            Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(failure::config)?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &choice)
+            .await
+            .map_err(failure::config)?;
         Self::from_config(config, clock, options)
     }
 
@@ -186,7 +196,9 @@ impl KubeCluster {
             let result = match tokio::time::timeout(self.options.request_timeout, answer).await {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(error)) => Err(failure::of(error, &call)),
-                Err(_) => Err(ClusterError::Timeout { after: self.options.request_timeout }),
+                Err(_) => Err(ClusterError::Timeout {
+                    after: self.options.request_timeout,
+                }),
             };
             match result {
                 Err(error)
@@ -222,7 +234,8 @@ impl KubeCluster {
 #[async_trait]
 impl Cluster for KubeCluster {
     async fn discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
-        self.discovery_younger_than(self.options.discovery_age).await
+        self.discovery_younger_than(self.options.discovery_age)
+            .await
     }
 
     /// The bundled schemas of the server's version, and those of its CustomResourceDefinitions.
@@ -304,7 +317,10 @@ impl Cluster for KubeCluster {
         object: &Manifest,
         options: &ApplyOptions,
     ) -> Result<Manifest, ClusterError> {
-        self.write(object, |served, address| Call::apply(served, address, object, options)).await
+        self.write(object, |served, address| {
+            Call::apply(served, address, object, options)
+        })
+        .await
     }
 
     async fn create(
@@ -312,7 +328,10 @@ impl Cluster for KubeCluster {
         object: &Manifest,
         options: &WriteOptions,
     ) -> Result<Manifest, ClusterError> {
-        self.write(object, |served, address| Call::create(served, address, object, options)).await
+        self.write(object, |served, address| {
+            Call::create(served, address, object, options)
+        })
+        .await
     }
 
     async fn replace(
@@ -320,7 +339,10 @@ impl Cluster for KubeCluster {
         object: &Manifest,
         options: &WriteOptions,
     ) -> Result<Manifest, ClusterError> {
-        self.write(object, |served, address| Call::replace(served, address, object, options)).await
+        self.write(object, |served, address| {
+            Call::replace(served, address, object, options)
+        })
+        .await
     }
 
     async fn patch(
@@ -330,7 +352,9 @@ impl Cluster for KubeCluster {
         options: &WriteOptions,
     ) -> Result<Manifest, ClusterError> {
         let served = self.served(&object.gvk).await?;
-        let value = self.send(Call::patch(&served, object, patch, options)?).await?;
+        let value = self
+            .send(Call::patch(&served, object, patch, options)?)
+            .await?;
         self.forget_if_definition(&object.gvk);
         manifest(value, &object.gvk)
     }
@@ -356,8 +380,12 @@ impl Cluster for KubeCluster {
 /// Reads an object; items of lists lack `apiVersion` and `kind`.
 fn manifest(mut value: Value, gvk: &GroupVersionKind) -> Result<Manifest, ClusterError> {
     if let Some(object) = value.as_object_mut() {
-        object.entry("apiVersion").or_insert_with(|| gvk.api_version().into());
-        object.entry("kind").or_insert_with(|| gvk.kind.clone().into());
+        object
+            .entry("apiVersion")
+            .or_insert_with(|| gvk.api_version().into());
+        object
+            .entry("kind")
+            .or_insert_with(|| gvk.kind.clone().into());
     }
     Manifest::try_from(value).map_err(|error| ClusterError::Other {
         class: ErrorClass::Internal,

@@ -63,12 +63,7 @@ impl Call {
         Self::new(Method::Get, served, object, "")
     }
 
-    pub(super) fn list(
-        served: &ServedKind,
-        scope: &ListScope,
-        page_size: u32,
-        next: &str,
-    ) -> Self {
+    pub(super) fn list(served: &ServedKind, scope: &ListScope, page_size: u32, next: &str) -> Self {
         let mut call = Self::collection(served, scope);
         call.query.push(("limit", page_size.to_string()));
         if !next.is_empty() {
@@ -77,12 +72,7 @@ impl Call {
         call
     }
 
-    pub(super) fn watch(
-        served: &ServedKind,
-        scope: &ListScope,
-        from: &str,
-        seconds: u64,
-    ) -> Self {
+    pub(super) fn watch(served: &ServedKind, scope: &ListScope, from: &str, seconds: u64) -> Self {
         let mut call = Self::collection(served, scope);
         call.query.push(("watch", "true".to_owned()));
         call.query.push(("allowWatchBookmarks", "true".to_owned()));
@@ -98,7 +88,8 @@ impl Call {
         call.path = collection(served, &object, scope.namespace.as_deref());
         call.object = format!("the list of {}", scope.gvk);
         if !scope.label_selector.is_empty() {
-            call.query.push(("labelSelector", scope.label_selector.clone()));
+            call.query
+                .push(("labelSelector", scope.label_selector.clone()));
         }
         call
     }
@@ -111,9 +102,11 @@ impl Call {
     ) -> Self {
         let mut call = Self::new(Method::Patch, served, address, "");
         call.content_type = "application/apply-patch+yaml";
-        call.query.push(("fieldManager", options.field_manager.clone()));
+        call.query
+            .push(("fieldManager", options.field_manager.clone()));
         call.query.push(("force", options.force.to_string()));
-        call.query.push(("fieldValidation", validation(options.field_validation)));
+        call.query
+            .push(("fieldValidation", validation(options.field_validation)));
         call.dry_run(options.dry_run);
         call.body = bytes(object);
         call
@@ -153,9 +146,10 @@ impl Call {
         let (content_type, body) = match patch {
             Patch::Json(patch) => ("application/json-patch+json", serde_json::to_vec(patch)),
             Patch::Merge(patch) => ("application/merge-patch+json", serde_json::to_vec(patch)),
-            Patch::Strategic(patch) => {
-                ("application/strategic-merge-patch+json", serde_json::to_vec(patch))
-            }
+            Patch::Strategic(patch) => (
+                "application/strategic-merge-patch+json",
+                serde_json::to_vec(patch),
+            ),
             _ => {
                 return Err(ClusterError::Other {
                     class: ErrorClass::Unsupported,
@@ -217,8 +211,10 @@ impl Call {
     }
 
     fn with(mut self, options: &WriteOptions) -> Self {
-        self.query.push(("fieldManager", options.field_manager.clone()));
-        self.query.push(("fieldValidation", validation(options.field_validation)));
+        self.query
+            .push(("fieldManager", options.field_manager.clone()));
+        self.query
+            .push(("fieldValidation", validation(options.field_validation)));
         self.dry_run(options.dry_run);
         self
     }
@@ -235,10 +231,7 @@ impl Call {
     }
 
     /// The HTTP request for an answer in another form.
-    pub(super) fn request_accepting(
-        &self,
-        accept: &str,
-    ) -> Result<Request<Vec<u8>>, ClusterError> {
+    pub(super) fn request_accepting(&self, accept: &str) -> Result<Request<Vec<u8>>, ClusterError> {
         let mut uri = self.path.clone();
         for (index, (name, value)) in self.query.iter().enumerate() {
             uri.push(if index == 0 { '?' } else { '&' });
@@ -276,7 +269,11 @@ fn collection(served: &ServedKind, object: &ObjectRef, namespace: Option<&str>) 
     };
     if let (Scope::Namespaced, Some(namespace)) = (served.scope, namespace) {
         path.push_str("/namespaces/");
-        path.push_str(&segment(if namespace.is_empty() { "default" } else { namespace }));
+        path.push_str(&segment(if namespace.is_empty() {
+            "default"
+        } else {
+            namespace
+        }));
     }
     path.push('/');
     path.push_str(&served.plural);
@@ -334,9 +331,17 @@ mod tests {
             call.path,
             "/apis/rbac.authorization.k8s.io/v1/namespaces/a/roles/system:b%2Fc"
         );
-        let scope = ListScope { gvk, namespace: None, label_selector: "a=b,c in (d)".into() };
+        let scope = ListScope {
+            gvk,
+            namespace: None,
+            label_selector: "a=b,c in (d)".into(),
+        };
         let call = Call::list(&served(Scope::Namespaced), &scope, 10, "");
-        let uri = call.request(&KubeOptions::default()).unwrap().uri().to_string();
+        let uri = call
+            .request(&KubeOptions::default())
+            .unwrap()
+            .uri()
+            .to_string();
         assert_eq!(
             uri,
             "/apis/rbac.authorization.k8s.io/v1/roles?labelSelector=a%3Db%2Cc%20in%20%28d%29&limit=10"

@@ -1,6 +1,6 @@
 //! Watches: events after a resource version, with bookmarks.
 
-use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use futures::{StreamExt as _, stream::BoxStream};
 use gitops_core::cluster::{ClusterError, ListScope, ServedKind, WatchEvent};
 use kube::{Client, core::WatchEvent as Raw};
 use serde_json::Value;
@@ -24,30 +24,31 @@ pub(super) async fn open(
     let events = match tokio::time::timeout(options.request_timeout, opening).await {
         Ok(Ok(events)) => events,
         Ok(Err(error)) => return Err(expired(failure::of(error, &call), from)),
-        Err(_) => return Err(ClusterError::Timeout { after: options.request_timeout }),
+        Err(_) => {
+            return Err(ClusterError::Timeout {
+                after: options.request_timeout,
+            });
+        }
     };
     let gvk = scope.gvk.clone();
     let from = from.to_owned();
-    let stream = events
-        .map_err({
-            let call = call.clone();
-            move |error| failure::of(error, &call)
-        })
-        .map(move |event| match event? {
+    let stream = events.map(move |event: Result<Raw<Value>, kube::Error>| {
+        match event.map_err(|error| failure::of(error, &call))? {
             Raw::Added(object) => manifest(object, &gvk).map(WatchEvent::Added),
             Raw::Modified(object) => manifest(object, &gvk).map(WatchEvent::Modified),
             Raw::Deleted(object) => manifest(object, &gvk).map(WatchEvent::Deleted),
-            Raw::Bookmark(bookmark) => {
-                Ok(WatchEvent::Bookmark(bookmark.metadata.resource_version))
-            }
+            Raw::Bookmark(bookmark) => Ok(WatchEvent::Bookmark(bookmark.metadata.resource_version)),
             Raw::Error(status) => Err(expired(failure::of_status(&status, &call), &from)),
-        });
+        }
+    });
     Ok(stream.boxed())
 }
 
 fn expired(error: ClusterError, from: &str) -> ClusterError {
     match error {
-        ClusterError::Expired { .. } => ClusterError::Expired { from: from.to_owned() },
+        ClusterError::Expired { .. } => ClusterError::Expired {
+            from: from.to_owned(),
+        },
         error => error,
     }
 }

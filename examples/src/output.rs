@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{Table, presets};
+use comfy_table::{Table, presets::NOTHING};
 use gitops_core::{
     app::{ApplicationStatus, SyncState},
     events::{Event, EventSink},
@@ -121,7 +121,7 @@ pub fn structured(value: &impl Serialize, format: Format) -> Result<bool, serde_
 /// A table in the manner of kubectl: columns, no lines.
 pub fn table(headers: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(headers.iter().map(|h| h.to_uppercase()));
+    table.load_style(NOTHING).set_header(headers.iter().map(|h| h.to_uppercase()));
     for row in rows {
         table.add_row(row);
     }

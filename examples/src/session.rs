@@ -4,16 +4,19 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use gitops_apply::{
-    embedded::EmbeddedCluster, execute::SyncApplier, health::ArgoHealth, kube::KubeCluster,
+    embedded::EmbeddedCluster,
+    execute::SyncApplier,
+    health::ArgoHealth,
+    kube::{KubeCluster, KubeOptions},
 };
 use gitops_core::{
     app::{AppProject, Application, default_project},
-    apply::{Applier as _, ExecuteContext, ExecuteOptions},
+    apply::{ExecuteContext, ExecuteOptions},
     clock::{Clock, SystemClock},
-    cluster::{Cluster, ClusterError, ListScope, Patch, WriteOptions},
+    cluster::{Cluster, ClusterError, ListScope},
     controller::{Controller, ControllerOptions, Pass},
     object::GroupVersionKind,
-    pipeline::{Comparison, Layers, Outcome, Pipeline, PipelineError, PipelineOptions, SyncRequest},
+    pipeline::{Comparison, Layers, Outcome, Pipeline, PipelineOptions, SyncRequest},
     plan::{Plan, Report},
     policy::PermitAll,
     source::{Source, SourceError, SourceProvider, SourceRef},
@@ -22,8 +25,7 @@ use gitops_core::{
 use gitops_diff::StructuralDiffer;
 use gitops_git::{GitProvider, UrlMap};
 use gitops_render::{
-    directory::DirectoryRenderer,
-    helm::HelmRenderer,
+    DirectoryRenderer, HelmRenderer,
     repositories::{ChartRepositories, RepositoryOptions},
 };
 
@@ -68,7 +70,9 @@ pub async fn open_cluster(args: &ClusterArgs) -> Result<OpenCluster, Failure> {
     match &args.cluster {
         ClusterChoice::Embedded(file) => {
             let cluster = match file {
-                Some(file) if file.exists() => EmbeddedCluster::load(file, clock)?,
+                Some(file) if file.exists() => {
+                    EmbeddedCluster::builder().clock(clock).load(file)?
+                }
                 _ => EmbeddedCluster::builder()
                     .kubernetes(args.kube_version.as_deref().unwrap_or(DEFAULT_KUBERNETES))
                     .clock(clock)
@@ -77,7 +81,9 @@ pub async fn open_cluster(args: &ClusterArgs) -> Result<OpenCluster, Failure> {
             Ok(OpenCluster::Embedded(Arc::new(cluster), file.clone()))
         }
         ClusterChoice::Kubeconfig(context) => {
-            let cluster = KubeCluster::from_kubeconfig(context.as_deref()).await?;
+            let options = KubeOptions::default();
+            let cluster =
+                KubeCluster::from_kubeconfig(context.as_deref(), clock, options).await?;
             Ok(OpenCluster::Real(Arc::new(cluster)))
         }
     }
@@ -119,9 +125,10 @@ impl Session {
             .map(map.iter().map(|(url, path)| (url.clone(), path.clone())).collect::<UrlMap>())
             .refresh_interval(options.poll_interval.min(Duration::from_secs(5)))
             .build();
-        let charts = Arc::new(ChartRepositories::new(
-            RepositoryOptions::default().map(map).cache(cache.join("charts")),
-        ));
+        let mut repositories = RepositoryOptions::default();
+        repositories.redirects = map.into_iter().collect();
+        repositories.local_repositories = true;
+        let charts = Arc::new(ChartRepositories::new(repositories)?);
         let provider = Providers { git, charts: charts.clone() };
         let live = opened.cluster();
         let state = Arc::new(ClusterStateStore::new(live.clone(), &cluster.namespace));
@@ -273,10 +280,9 @@ struct Providers {
 #[async_trait]
 impl SourceProvider for Providers {
     async fn open(&self, source: &SourceRef) -> Result<Arc<dyn Source>, SourceError> {
-        if source.chart.is_some() {
-            self.charts.open(source).await
-        } else {
-            self.git.open(source).await
+        match self.charts.chart(source) {
+            Some(chart) => Ok(Arc::new(chart)),
+            None => self.git.open(source).await,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use gitops_core::{
-    cluster::{Cluster as _, Patch, WriteOptions},
+    cluster::{Patch, WriteOptions},
     controller::{BootstrapSet, ControllerOptions, Pass, Seen},
     object::{GroupVersionKind, ObjectRef},
     pipeline::SyncRequest,

@@ -1,14 +1,16 @@
 //! `gitops diff`: what a sync would change, as text or field by field.
 
 use gitops_core::{
-    cluster::Cluster as _,
     controller::ControllerOptions,
     diff::{DiffOptions, Differ as _},
     pipeline::{Comparison, SyncRequest},
     plan::Action,
     schema::Schemas,
 };
-use gitops_diff::{StructuralDiffer, view};
+use gitops_diff::{
+    StructuralDiffer,
+    view::{View, ViewOptions},
+};
 
 use crate::{
     DIFFERENT, Exit, FAILED,
@@ -78,14 +80,14 @@ pub fn differences(
             continue;
         }
         let live = comparison.live_object(&step.object);
-        let options = view::UnifiedOptions { color: paint.is_enabled(), ..Default::default() };
+        let options = ViewOptions { colour: paint.is_enabled(), ..ViewOptions::default() };
         if step.action == Action::Prune {
-            text.push_str(&view::unified(live, None, &options));
+            text.push_str(&View::new(live, None, options).unified());
         } else if let Some(desired) = comparison.plan.payload.0.get(&index) {
             let ignore = comparison.desired.set.ignore_differences.clone();
             let diff_options = DiffOptions { ignore, ..DiffOptions::default() };
             let diff = StructuralDiffer::default().diff(desired, live, schemas, &diff_options)?;
-            text.push_str(&view::unified(live, diff.predicted.as_ref(), &options));
+            text.push_str(&View::new(live, diff.predicted.as_ref(), options).unified());
         }
     }
     Ok(text)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gitops_core::{
-    cluster::{Cluster as _, ListScope},
+    cluster::ListScope,
     object::{GroupKind, GroupVersionKind},
 };
 use serde_json::{Value, json};

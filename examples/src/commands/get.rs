@@ -2,7 +2,7 @@
 
 use gitops_core::{
     app::{Application, ResourceStatus},
-    cluster::{Cluster as _, ListScope},
+    cluster::ListScope,
     object::GroupVersionKind,
 };
 

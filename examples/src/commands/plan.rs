@@ -1,6 +1,6 @@
 //! `gitops plan`: what a sync would do, in order and with reasons.
 
-use gitops_core::{app::Application, controller::ControllerOptions, pipeline::SyncRequest};
+use gitops_core::{controller::ControllerOptions, pipeline::SyncRequest};
 
 use crate::{
     DIFFERENT, Exit, FAILED,
@@ -45,9 +45,4 @@ pub async fn run(args: Plan) -> Exit {
         }
     }
     Ok(status)
-}
-
-/// The names of applications, for messages.
-pub fn names(applications: &[Application]) -> String {
-    applications.iter().map(Application::name).collect::<Vec<_>>().join(", ")
 }

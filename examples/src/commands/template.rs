@@ -6,8 +6,8 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum, ValueHint};
 use gitops_core::clock::Timestamp;
 use gitops_render::{
-    DirTree,
     helm::{ChartSource, LoadOptions, Profile, TemplateOptions, ValueOptions, template},
+    tree::DirTree,
 };
 
 use crate::{Exit, output};
@@ -118,7 +118,8 @@ pub fn run(args: Template) -> Exit {
     options.api_versions = args.api_versions;
     options.skip_schema_validation = args.skip_schema_validation;
     options.render.now = now;
-    options.load = LoadOptions { shown_path: chart.clone(), ..LoadOptions::default() };
+    options.load = LoadOptions::default();
+    options.load.shown_path.clone_from(chart);
     let path = Path::new(chart);
     let output = if path.is_file() {
         let archive = std::fs::read(path)?;

@@ -1,5 +1,6 @@
 //! The `gitops` command: bootstrap, plan, diff, sync, run.
 #![expect(clippy::exit, reason = "the exit status is part of the command's interface")]
+#![allow(unreachable_pub, missing_docs, reason = "a binary has no outside")]
 
 mod args;
 mod commands;

@@ -289,7 +289,7 @@ impl Pipeline {
             .plan
             .steps
             .iter()
-            .filter(|step| is_kept(step) || (!step.hook && status::is_difference(step)))
+            .filter(|step| is_kept(step) || is_left_over(step))
             .map(|step| step.object.clone())
             .collect();
         if report.phase != OperationPhase::Succeeded || !is_whole(&comparison.plan) {
@@ -512,6 +512,13 @@ fn is_kept(step: &Step) -> bool {
             Action::Create | Action::Update | Action::Recreate | Action::Unchanged
         )
         && step.reason != Reason::NamespaceNeeded
+}
+
+/// Steps about objects that are no longer declared.
+fn is_left_over(step: &Step) -> bool {
+    !step.hook
+        && (step.action == Action::Prune
+            || matches!(step.reason, Reason::PruneDisabled | Reason::PruneProtected { .. }))
 }
 
 fn is_whole(plan: &Plan) -> bool {

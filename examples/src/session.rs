@@ -64,6 +64,15 @@ impl OpenCluster {
     }
 }
 
+/// The version of a new embedded cluster that serves a Kubernetes version. One before 1.21 is run as
+/// 1.21, the last that serves the beta kinds beside their successors: charts see Helm's own list of
+/// API versions beside the cluster's, and may write either.
+fn embedded_version(wanted: Option<&str>) -> &str {
+    let Some(wanted) = wanted else { return DEFAULT_KUBERNETES };
+    let minor = wanted.trim_start_matches('v').split('.').nth(1).and_then(|m| m.parse::<u32>().ok());
+    if minor.is_some_and(|minor| minor < 21) { "1.21" } else { wanted }
+}
+
 /// Opens the cluster that the command line names.
 pub async fn open_cluster(args: &ClusterArgs) -> Result<OpenCluster, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -74,7 +83,7 @@ pub async fn open_cluster(args: &ClusterArgs) -> Result<OpenCluster, Failure> {
                     EmbeddedCluster::builder().clock(clock).load(file)?
                 }
                 _ => EmbeddedCluster::builder()
-                    .kubernetes(args.kube_version.as_deref().unwrap_or(DEFAULT_KUBERNETES))
+                    .kubernetes(embedded_version(args.kube_version.as_deref()))
                     .clock(clock)
                     .build()?,
             };

@@ -3,7 +3,7 @@
 use gitops_core::{
     app::{ApplicationStatus, OperationPhase},
     controller::{BootstrapSet, ControllerOptions, Pass},
-    pipeline::Outcome,
+    pipeline::{Outcome, PipelineError},
     plan::Report,
 };
 use serde_json::json;
@@ -85,10 +85,12 @@ fn writes(report: Option<&Report>) -> u64 {
 pub fn summary(name: &str, outcome: &Outcome, pass: &Pass, paint: Paint) -> String {
     let mut rows = vec![row(&format!("{name} (bootstrap)"), &outcome.status, outcome.report.as_ref(), paint)];
     let mut complaints = complaints(name, &outcome.status);
+    complaints.extend(unsaid(name, &outcome.status, outcome.error.as_ref()));
     let mut all_writes = writes(outcome.report.as_ref());
     for ((_, name), seen) in &pass.applications {
         rows.push(row(name, &seen.status, seen.report.as_ref(), paint));
         complaints.extend(self::complaints(name, &seen.status));
+        complaints.extend(unsaid(name, &seen.status, seen.error.as_ref()));
         all_writes += writes(seen.report.as_ref());
     }
     let mut text = output::table(&APPLICATION_HEADERS, rows);
@@ -113,6 +115,13 @@ fn row(name: &str, status: &ApplicationStatus, report: Option<&Report>, paint: P
         n => format!("{n} writes"),
     };
     application_row(name, status, &note, paint)
+}
+
+/// An error that no condition tells of.
+fn unsaid(name: &str, status: &ApplicationStatus, error: Option<&PipelineError>) -> Option<String> {
+    let message = error?.to_string();
+    let said = status.conditions.iter().any(|condition| condition.message == message);
+    (!said).then(|| format!("{name}: {message}"))
 }
 
 /// The conditions of an application as lines.

@@ -103,7 +103,7 @@ pub(super) fn refused(
         started_at: started.to_string(),
         finished_at: Some(pipeline.clock.now().to_string()),
         retry_count: (tries.retries > 0).then_some(tries.retries),
-        operation: operation(tries),
+        operation: operation(tries, &comparison.desired.set.revision),
         ..OperationState::default()
     });
     Outcome {
@@ -152,7 +152,7 @@ pub(super) fn synced(
         started_at: started.to_string(),
         finished_at: Some(now.to_string()),
         retry_count: (tries.retries > 0).then_some(tries.retries),
-        operation: operation(tries),
+        operation: operation(tries, &comparison.desired.set.revision),
         ..OperationState::default()
     });
     Outcome {
@@ -174,9 +174,13 @@ pub(super) fn self_heals(state: &OperationState) -> i64 {
         .unwrap_or(0)
 }
 
-fn operation(tries: Tries) -> Option<serde_json::Value> {
-    (tries.self_heals > 0)
-        .then(|| serde_json::json!({"sync": {"autoHealAttemptsCount": tries.self_heals}}))
+/// What was asked for. Argo CD's own definition of Application requires the field.
+fn operation(tries: Tries, revision: &str) -> Option<serde_json::Value> {
+    let mut sync = serde_json::json!({"revision": revision});
+    if tries.self_heals > 0 {
+        sync["autoHealAttemptsCount"] = tries.self_heals.into();
+    }
+    Some(serde_json::json!({"sync": sync}))
 }
 
 /// Says that a sync is not made or went wrong.

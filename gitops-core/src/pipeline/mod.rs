@@ -5,7 +5,6 @@
 //! application's sync policy (or the caller) asks for and returns the new status. Many applications
 //! are the [`controller`](crate::controller)'s matter.
 
-mod confirm;
 mod desired;
 mod error;
 mod live;
@@ -56,7 +55,6 @@ pub struct Pipeline {
     pub options: PipelineOptions,
     live: LiveCache,
     rendered: desired::RenderCache,
-    confirmed: confirm::Confirmed,
 }
 
 /// Settings of a [`Pipeline`].
@@ -110,7 +108,6 @@ impl Pipeline {
         Self {
             live: LiveCache::new(layers.cluster.clone()),
             rendered: desired::RenderCache::default(),
-            confirmed: confirm::Confirmed::default(),
             sources: layers.sources,
             dependencies: layers.dependencies,
             renderers: layers.renderers,

@@ -8,7 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 ///
 /// Exit status: 0 in sync, 1 an error or a refused application, 2 differences (plan and diff).
 #[derive(Debug, Parser)]
-#[command(name = "gitops", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "gitops",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -43,7 +48,12 @@ pub enum Command {
 pub struct ClusterArgs {
     /// The cluster: `embedded` (in memory), `embedded=FILE` (kept in FILE between commands),
     /// `kubeconfig` or `kubeconfig=CONTEXT`
-    #[arg(long, default_value = "embedded", value_name = "CLUSTER", help_heading = "Cluster")]
+    #[arg(
+        long,
+        default_value = "embedded",
+        value_name = "CLUSTER",
+        help_heading = "Cluster"
+    )]
     pub cluster: ClusterChoice,
     /// Namespace of the Applications
     #[arg(long, short = 'n', default_value = "argocd", help_heading = "Cluster")]
@@ -52,7 +62,12 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "VERSION", help_heading = "Cluster")]
     pub kube_version: Option<String>,
     /// Give up waiting after this many seconds
-    #[arg(long, default_value_t = 300, value_name = "SECONDS", help_heading = "Cluster")]
+    #[arg(
+        long,
+        default_value_t = 300,
+        value_name = "SECONDS",
+        help_heading = "Cluster"
+    )]
     pub timeout: u64,
 }
 

@@ -1,5 +1,4 @@
 //! The `gitops` command: bootstrap, plan, diff, sync, run.
-#![expect(clippy::exit, reason = "the exit status is part of the command's interface")]
 #![allow(unreachable_pub, missing_docs, reason = "a binary has no outside")]
 
 mod args;
@@ -23,7 +22,9 @@ const DIFFERENT: i32 = 2;
 
 fn main() {
     let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run(cli.command)),
         Err(error) => Err(error.into()),

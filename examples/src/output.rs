@@ -39,7 +39,11 @@ impl Paint {
     }
 
     fn wrap(self, code: &str, text: &str) -> String {
-        if self.enabled { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.enabled {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     pub fn good(self, text: &str) -> String {
@@ -72,7 +76,9 @@ impl Paint {
     }
 
     pub fn health(self, health: Option<HealthStatus>) -> String {
-        let Some(health) = health else { return self.faint("-") };
+        let Some(health) = health else {
+            return self.faint("-");
+        };
         let text = format!("{health:?}");
         match health {
             HealthStatus::Healthy => self.good(&text),
@@ -97,7 +103,11 @@ impl Paint {
 /// Prints text on standard output. A closed pipe (`| head`) ends the output, not the work.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+    if out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .is_err()
+    {
         // Nobody reads any more.
     }
 }
@@ -121,22 +131,38 @@ pub fn structured(value: &impl Serialize, format: Format) -> Result<bool, serde_
 /// A table in the manner of kubectl: columns, no lines.
 pub fn table(headers: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(headers.iter().map(|h| h.to_uppercase()));
+    table
+        .load_style(NOTHING)
+        .set_header(headers.iter().map(|h| h.to_uppercase()));
     for row in rows {
         table.add_row(row);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 3));
     }
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
 }
 
 /// One row of the table of applications.
-pub fn application_row(name: &str, status: &ApplicationStatus, note: &str, paint: Paint) -> Vec<String> {
+pub fn application_row(
+    name: &str,
+    status: &ApplicationStatus,
+    note: &str,
+    paint: Paint,
+) -> Vec<String> {
     let revision = if status.sync.revisions.is_empty() {
         short(&status.sync.revision).to_owned()
     } else {
-        status.sync.revisions.iter().map(|r| short(r)).collect::<Vec<_>>().join(",")
+        status
+            .sync
+            .revisions
+            .iter()
+            .map(|r| short(r))
+            .collect::<Vec<_>>()
+            .join(",")
     };
     vec![
         name.to_owned(),
@@ -149,8 +175,14 @@ pub fn application_row(name: &str, status: &ApplicationStatus, note: &str, paint
 }
 
 /// The headers that go with [`application_row`].
-pub const APPLICATION_HEADERS: [&str; 6] =
-    ["application", "sync", "health", "revision", "objects", "note"];
+pub const APPLICATION_HEADERS: [&str; 6] = [
+    "application",
+    "sync",
+    "health",
+    "revision",
+    "objects",
+    "note",
+];
 
 fn short(revision: &str) -> &str {
     let is_commit = revision.len() >= 40 && revision.bytes().all(|b| b.is_ascii_hexdigit());
@@ -204,11 +236,18 @@ pub struct Progress {
 impl Progress {
     pub fn new(output: &OutputArgs) -> Self {
         let visible = std::io::stderr().is_terminal() && output.output == Format::Table;
-        let bar = if visible { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        let bar = if visible {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
         let style = ProgressStyle::with_template("{spinner} {elapsed:>4} {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         bar.enable_steady_tick(Duration::from_millis(120));
-        Self { bar, counts: Mutex::new((0, 0)) }
+        Self {
+            bar,
+            counts: Mutex::new((0, 0)),
+        }
     }
 
     pub fn finish(&self) {
@@ -218,20 +257,37 @@ impl Progress {
 
 impl EventSink for Progress {
     fn event(&self, event: &Event) {
-        let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut counts = self
+            .counts
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let message = match event {
             Event::ApplicationStarted { owner } => format!("{}: comparing", owner.name),
-            Event::WaveStarted { owner, phase, wave, steps } => {
+            Event::WaveStarted {
+                owner,
+                phase,
+                wave,
+                steps,
+            } => {
                 *counts = (0, *steps);
                 format!("{}: {phase} wave {wave}, {steps} steps", owner.name)
             }
-            Event::StepEnded { owner, object, outcome, .. } => {
+            Event::StepEnded {
+                owner,
+                object,
+                outcome,
+                ..
+            } => {
                 if *outcome != Outcome::Running {
                     counts.0 += 1;
                 }
                 format!("{}: {}/{} {object}", owner.name, counts.0, counts.1)
             }
-            Event::HealthChanged { owner, object, health } => {
+            Event::HealthChanged {
+                owner,
+                object,
+                health,
+            } => {
                 format!("{}: {object} is {:?}", owner.name, health.status)
             }
             Event::ApplicationEnded { owner, summary, .. } => format!("{}: {summary}", owner.name),

@@ -68,9 +68,19 @@ impl OpenCluster {
 /// 1.21, the last that serves the beta kinds beside their successors: charts see Helm's own list of
 /// API versions beside the cluster's, and may write either.
 fn embedded_version(wanted: Option<&str>) -> &str {
-    let Some(wanted) = wanted else { return DEFAULT_KUBERNETES };
-    let minor = wanted.trim_start_matches('v').split('.').nth(1).and_then(|m| m.parse::<u32>().ok());
-    if minor.is_some_and(|minor| minor < 21) { "1.21" } else { wanted }
+    let Some(wanted) = wanted else {
+        return DEFAULT_KUBERNETES;
+    };
+    let minor = wanted
+        .trim_start_matches('v')
+        .split('.')
+        .nth(1)
+        .and_then(|m| m.parse::<u32>().ok());
+    if minor.is_some_and(|minor| minor < 21) {
+        "1.21"
+    } else {
+        wanted
+    }
 }
 
 /// Opens the cluster that the command line names.
@@ -91,8 +101,7 @@ pub async fn open_cluster(args: &ClusterArgs) -> Result<OpenCluster, Failure> {
         }
         ClusterChoice::Kubeconfig(context) => {
             let options = KubeOptions::default();
-            let cluster =
-                KubeCluster::from_kubeconfig(context.as_deref(), clock, options).await?;
+            let cluster = KubeCluster::from_kubeconfig(context.as_deref(), clock, options).await?;
             Ok(OpenCluster::Real(Arc::new(cluster)))
         }
     }
@@ -131,14 +140,21 @@ impl Session {
         let progress = Arc::new(Progress::new(output));
         let cache = cache.unwrap_or_else(default_cache);
         let git = GitProvider::builder(cache.join("git"), clock.clone())
-            .map(map.iter().map(|(url, path)| (url.clone(), path.clone())).collect::<UrlMap>())
+            .map(
+                map.iter()
+                    .map(|(url, path)| (url.clone(), path.clone()))
+                    .collect::<UrlMap>(),
+            )
             .refresh_interval(options.poll_interval.min(Duration::from_secs(5)))
             .build();
         let mut repositories = RepositoryOptions::default();
         repositories.redirects = map.into_iter().collect();
         repositories.local_repositories = true;
         let charts = Arc::new(ChartRepositories::new(repositories)?);
-        let provider = Providers { git, charts: charts.clone() };
+        let provider = Providers {
+            git,
+            charts: charts.clone(),
+        };
         let live = opened.cluster();
         let state = Arc::new(ClusterStateStore::new(live.clone(), &cluster.namespace));
         let deadline = Duration::from_secs(cluster.timeout);
@@ -162,10 +178,16 @@ impl Session {
             control_namespace: cluster.namespace.clone(),
             kube_version: cluster.kube_version.clone(),
             lookups: false,
-            execute: ExecuteOptions { deadline, ..ExecuteOptions::default() },
+            execute: ExecuteOptions {
+                deadline,
+                ..ExecuteOptions::default()
+            },
         })
         .with_events(progress.clone());
-        let options = ControllerOptions { deadline, ..options };
+        let options = ControllerOptions {
+            deadline,
+            ..options
+        };
         Ok(Self {
             controller: Controller::new(Arc::new(pipeline), options),
             opened,
@@ -185,7 +207,7 @@ impl Session {
     /// Reconciles until nothing is left to do, saving the embedded cluster on the way, so that a
     /// killed process loses at most one pass.
     pub async fn converge(&self) -> Result<Pass, Failure> {
-        Ok(self.controller.converge_with(|_| self.save_now()).await?)
+        self.controller.converge_with(|_| self.save_now()).await
     }
 
     pub async fn save(&self) -> Result<(), Failure> {
@@ -218,7 +240,10 @@ impl Session {
             }
         }
         for name in names {
-            if !applications.iter().any(|application| application.name() == name) {
+            if !applications
+                .iter()
+                .any(|application| application.name() == name)
+            {
                 return Err(format!("there is no application `{name}`").into());
             }
         }
@@ -249,7 +274,10 @@ impl Session {
     ) -> Result<Comparison, Failure> {
         let project = self.project(application).await?;
         let owner = self.pipeline().owner(application);
-        Ok(self.pipeline().plan(&owner, application, &project, request).await?)
+        Ok(self
+            .pipeline()
+            .plan(&owner, application, &project, request)
+            .await?)
     }
 
     /// Syncs one application and writes its status.
@@ -260,8 +288,10 @@ impl Session {
     ) -> Result<Outcome, Failure> {
         let project = self.project(application).await?;
         let owner = self.pipeline().owner(application);
-        let outcome =
-            self.pipeline().reconcile(&owner, application, &project, Some(request)).await;
+        let outcome = self
+            .pipeline()
+            .reconcile(&owner, application, &project, Some(request))
+            .await;
         self.controller.record(application, &outcome).await?;
         Ok(outcome)
     }
@@ -276,7 +306,10 @@ impl Session {
             events: &*pipeline.events,
         };
         let options = &pipeline.options.execute;
-        Ok(pipeline.applier.execute(plan, &*pipeline.cluster, &context, options).await?)
+        Ok(pipeline
+            .applier
+            .execute(plan, &*pipeline.cluster, &context, options)
+            .await?)
     }
 }
 
@@ -300,7 +333,10 @@ impl SourceProvider for Providers {
 fn read_map(arguments: &[String]) -> Result<Vec<(String, String)>, Failure> {
     let mut map = Vec::new();
     for argument in arguments {
-        if let Some((url, path)) = argument.split_once('=').filter(|(url, _)| url.contains(':')) {
+        if let Some((url, path)) = argument
+            .split_once('=')
+            .filter(|(url, _)| url.contains(':'))
+        {
             map.push((url.to_owned(), absolute(path)?));
             continue;
         }
@@ -326,7 +362,6 @@ fn absolute(path: &str) -> Result<String, Failure> {
 }
 
 /// `$XDG_CACHE_HOME/gitops`, else `~/.cache/gitops`, else a folder for temporary files.
-#[expect(clippy::disallowed_methods, reason = "the command, unlike the libraries, has a home")]
 fn default_cache() -> PathBuf {
     std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)

@@ -7,6 +7,10 @@
 //! * [`hooks`]: when an object is handled: phases, waves, order.
 //! * [`health`]: whether an object does what it is for.
 
+#[cfg_attr(
+    not(feature = "rest"),
+    allow(dead_code, reason = "some of the server is reached by its REST face only")
+)]
 pub mod embedded;
 pub mod execute;
 pub mod health;

@@ -34,8 +34,8 @@ pub mod yaml;
 
 pub use async_trait::async_trait;
 pub use error::{Classified, ErrorClass};
-pub use quantity::{Quantity, QuantityError, QuantityFormat};
 pub use object::{
     ContentHash, GroupKind, GroupVersionKind, IntOrString, Manifest, ManifestError, ObjectId,
     ObjectRef, OwnerReference, Scope, ValueKind,
 };
+pub use quantity::{Quantity, QuantityError, QuantityFormat};

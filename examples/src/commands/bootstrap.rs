@@ -16,8 +16,10 @@ use crate::{
 };
 
 pub async fn run(args: Bootstrap) -> Exit {
-    let options =
-        ControllerOptions { sync_all: args.sync_all, ..ControllerOptions::default() };
+    let options = ControllerOptions {
+        sync_all: args.sync_all,
+        ..ControllerOptions::default()
+    };
     let session = Session::open(&args.cluster, &args.sources, &args.output, options).await?;
     let set = bootstrap_set(&args);
     let (outcome, pass) = bootstrap(&session, &set).await?;
@@ -31,7 +33,12 @@ pub async fn run(args: Bootstrap) -> Exit {
         })).collect::<Vec<_>>(),
     });
     if !output::structured(&value, args.output.output)? {
-        output::print(&summary(&set.name, &outcome, &pass, Paint::new(args.output.color)));
+        output::print(&summary(
+            &set.name,
+            &outcome,
+            &pass,
+            Paint::new(args.output.color),
+        ));
     }
     Ok(if failed { FAILED } else { 0 })
 }
@@ -56,11 +63,22 @@ fn bootstrap_set(args: &Bootstrap) -> BootstrapSet {
     let path = if path == "." { "" } else { path };
     let last = |text: &str| {
         let text = text.trim_end_matches('/').trim_end_matches(".git");
-        text.rsplit(['/', ':']).next().unwrap_or_default().to_owned()
+        text.rsplit(['/', ':'])
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     };
-    let name = if path.is_empty() { last(&args.repository) } else { last(path) };
+    let name = if path.is_empty() {
+        last(&args.repository)
+    } else {
+        last(path)
+    };
     BootstrapSet {
-        name: if name.is_empty() { "bootstrap".to_owned() } else { name },
+        name: if name.is_empty() {
+            "bootstrap".to_owned()
+        } else {
+            name
+        },
         repository: args.repository.clone(),
         path: path.to_owned(),
         revision: args.revision.clone(),
@@ -83,7 +101,12 @@ fn writes(report: Option<&Report>) -> u64 {
 
 /// The table at the end, with whatever went wrong below it.
 pub fn summary(name: &str, outcome: &Outcome, pass: &Pass, paint: Paint) -> String {
-    let mut rows = vec![row(&format!("{name} (bootstrap)"), &outcome.status, outcome.report.as_ref(), paint)];
+    let mut rows = vec![row(
+        &format!("{name} (bootstrap)"),
+        &outcome.status,
+        outcome.report.as_ref(),
+        paint,
+    )];
     let mut complaints = complaints(name, &outcome.status);
     complaints.extend(unsaid(name, &outcome.status, outcome.error.as_ref()));
     let mut all_writes = writes(outcome.report.as_ref());
@@ -108,7 +131,12 @@ pub fn summary(name: &str, outcome: &Outcome, pass: &Pass, paint: Paint) -> Stri
     text
 }
 
-fn row(name: &str, status: &ApplicationStatus, report: Option<&Report>, paint: Paint) -> Vec<String> {
+fn row(
+    name: &str,
+    status: &ApplicationStatus,
+    report: Option<&Report>,
+    paint: Paint,
+) -> Vec<String> {
     let note = match writes(report) {
         0 => String::new(),
         1 => "1 write".to_owned(),
@@ -120,7 +148,10 @@ fn row(name: &str, status: &ApplicationStatus, report: Option<&Report>, paint: P
 /// An error that no condition tells of.
 fn unsaid(name: &str, status: &ApplicationStatus, error: Option<&PipelineError>) -> Option<String> {
     let message = error?.to_string();
-    let said = status.conditions.iter().any(|condition| condition.message == message);
+    let said = status
+        .conditions
+        .iter()
+        .any(|condition| condition.message == message);
     (!said).then(|| format!("{name}: {message}"))
 }
 
@@ -131,7 +162,11 @@ pub fn complaints(name: &str, status: &ApplicationStatus) -> Vec<String> {
         .iter()
         .map(|condition| {
             let kind = serde_json::to_value(&condition.condition).unwrap_or_default();
-            format!("{name}: {}: {}", kind.as_str().unwrap_or_default(), condition.message)
+            format!(
+                "{name}: {}: {}",
+                kind.as_str().unwrap_or_default(),
+                condition.message
+            )
         })
         .collect()
 }

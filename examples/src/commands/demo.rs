@@ -30,7 +30,10 @@ const SOMEBODY: &str = "kubectl-edit";
 pub async fn run(args: Demo) -> Exit {
     let paint = Paint::new(args.output.color);
     let repository = Repository::create()?;
-    let map = vec![(REPOSITORY.to_owned(), repository.path.to_string_lossy().into_owned())];
+    let map = vec![(
+        REPOSITORY.to_owned(),
+        repository.path.to_string_lossy().into_owned(),
+    )];
     let opened = open_cluster(&args.cluster).await?;
     let session = Session::join(
         opened,
@@ -49,7 +52,10 @@ pub async fn run(args: Demo) -> Exit {
         parameters: Vec::new(),
     };
 
-    title("Bootstrap: one chart is applied, everything else follows from Git", paint);
+    title(
+        "Bootstrap: one chart is applied, everything else follows from Git",
+        paint,
+    );
     let (outcome, pass) = bootstrap::bootstrap(&session, &set).await?;
     output::print(&tree(&pass, paint));
     output::line("");
@@ -61,7 +67,10 @@ pub async fn run(args: Demo) -> Exit {
     output::print(&bootstrap::summary("apps", &outcome, &pass, paint));
     converged &= pass.is_converged() && pass.object_writes() == 0;
 
-    title("Drift: somebody scales the frontend by hand and deletes the cart's Service", paint);
+    title(
+        "Drift: somebody scales the frontend by hand and deletes the cart's Service",
+        paint,
+    );
     drift(&session).await?;
     let applications = session.applications(&["shop".to_owned()]).await?;
     let schemas = session.cluster().schemas().await?;
@@ -77,12 +86,24 @@ pub async fn run(args: Demo) -> Exit {
     output::print(&healed(&pass, paint));
     converged &= pass.is_converged();
 
-    title("A commit: the tag of the release changes, so does what depends on it", paint);
-    repository.change("charts/shop/values.yaml", "tag: \"2026.11\"", "tag: \"2026.12\"")?;
+    title(
+        "A commit: the tag of the release changes, so does what depends on it",
+        paint,
+    );
+    repository.change(
+        "charts/shop/values.yaml",
+        "tag: \"2026.11\"",
+        "tag: \"2026.12\"",
+    )?;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     for application in &applications {
         let comparison = session.plan(application, &SyncRequest::default()).await?;
-        output::print(&plan_text(application.name(), &comparison.plan, false, paint));
+        output::print(&plan_text(
+            application.name(),
+            &comparison.plan,
+            false,
+            paint,
+        ));
     }
     let pass = session.converge().await?;
     output::print(&healed(&pass, paint));
@@ -101,7 +122,11 @@ fn tree(pass: &Pass, paint: Paint) -> String {
     let count = pass.applications.len();
     for (index, ((_, name), seen)) in pass.applications.iter().enumerate() {
         let is_last = index + 1 == count;
-        let (branch, trunk) = if is_last { ("└── ", "    ") } else { ("├── ", "│   ") };
+        let (branch, trunk) = if is_last {
+            ("└── ", "    ")
+        } else {
+            ("├── ", "│   ")
+        };
         text.push_str(&format!(
             "{branch}{} {} {}\n",
             paint.strong(name),
@@ -117,13 +142,19 @@ fn objects(seen: &Seen, trunk: &str, paint: Paint) -> String {
     let mut text = String::new();
     let count = seen.status.resources.len();
     for (index, resource) in seen.status.resources.iter().enumerate() {
-        let branch = if index + 1 == count { "└── " } else { "├── " };
+        let branch = if index + 1 == count {
+            "└── "
+        } else {
+            "├── "
+        };
         let health = resource.health.as_ref().and_then(|health| health.status);
         text.push_str(&format!(
             "{trunk}{branch}{} {} {}\n",
             resource.kind,
             resource.name,
-            health.map(|health| paint.health(Some(health))).unwrap_or_default()
+            health
+                .map(|health| paint.health(Some(health)))
+                .unwrap_or_default()
         ));
     }
     text
@@ -133,7 +164,11 @@ fn healed(pass: &Pass, paint: Paint) -> String {
     let mut text = String::new();
     for ((_, name), seen) in &pass.applications {
         let Some(report) = &seen.report else { continue };
-        text.push_str(&format!("{}\n{}", paint.strong(name), written(report, paint)));
+        text.push_str(&format!(
+            "{}\n{}",
+            paint.strong(name),
+            written(report, paint)
+        ));
         text.push_str(&format!(
             "    now {} {}\n",
             paint.sync(seen.status.sync.status),
@@ -153,14 +188,22 @@ fn written(report: &Report, paint: Paint) -> String {
 }
 
 async fn drift(session: &Session) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let options =
-        WriteOptions { field_manager: SOMEBODY.to_owned(), ..WriteOptions::default() };
-    let frontend =
-        ObjectRef::new(GroupVersionKind::new("apps", "v1", "Deployment"), "shop", "frontend");
+    let options = WriteOptions {
+        field_manager: SOMEBODY.to_owned(),
+        ..WriteOptions::default()
+    };
+    let frontend = ObjectRef::new(
+        GroupVersionKind::new("apps", "v1", "Deployment"),
+        "shop",
+        "frontend",
+    );
     let patch = Patch::Merge(json!({"spec": {"replicas": 5}}));
     session.cluster().patch(&frontend, &patch, &options).await?;
     let cart = ObjectRef::new(GroupVersionKind::new("", "v1", "Service"), "shop", "cart");
-    session.cluster().delete(&cart, &gitops_core::cluster::DeleteOptions::default()).await?;
+    session
+        .cluster()
+        .delete(&cart, &gitops_core::cluster::DeleteOptions::default())
+        .await?;
     Ok(())
 }
 
@@ -173,7 +216,10 @@ impl Repository {
     fn create() -> std::io::Result<Self> {
         let path = std::env::temp_dir().join(format!("gitops-demo-{}", std::process::id()));
         let repository = Self { path };
-        copy(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/demo")), &repository.path)?;
+        copy(
+            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/demo")),
+            &repository.path,
+        )?;
         repository.git(&["init", "--quiet", "--initial-branch=main"])?;
         repository.commit("The shop")?;
         Ok(repository)
@@ -201,7 +247,10 @@ impl Repository {
         if status.success() {
             Ok(())
         } else {
-            Err(std::io::Error::other(format!("git {}: {status}", arguments.join(" "))))
+            Err(std::io::Error::other(format!(
+                "git {}: {status}",
+                arguments.join(" ")
+            )))
         }
     }
 }

@@ -23,7 +23,10 @@ pub async fn run(args: Diff) -> Exit {
     let options = ControllerOptions::default();
     let session = Session::open(&args.cluster, &args.sources, &args.output, options).await?;
     let paint = Paint::new(args.output.color);
-    let request = SyncRequest { prune: args.prune, ..SyncRequest::default() };
+    let request = SyncRequest {
+        prune: args.prune,
+        ..SyncRequest::default()
+    };
     let schemas = session.cluster().schemas().await?;
     let mut status = 0;
     let mut values = Vec::new();
@@ -64,7 +67,11 @@ pub fn differences(
     let mut text = String::new();
     for (index, step) in comparison.plan.steps.iter().enumerate() {
         let is_change = step.action.changes() && !step.hook;
-        if !is_change && !comparison.differences().any(|other| std::ptr::eq(other, step)) {
+        if !is_change
+            && !comparison
+                .differences()
+                .any(|other| std::ptr::eq(other, step))
+        {
             continue;
         }
         text.push_str(&format!(
@@ -80,12 +87,18 @@ pub fn differences(
             continue;
         }
         let live = comparison.live_object(&step.object);
-        let options = ViewOptions { colour: paint.is_enabled(), ..ViewOptions::default() };
+        let options = ViewOptions {
+            colour: paint.is_enabled(),
+            ..ViewOptions::default()
+        };
         if step.action == Action::Prune {
             text.push_str(&View::new(live, None, options).unified());
         } else if let Some(desired) = comparison.plan.payload.0.get(&index) {
             let ignore = comparison.desired.set.ignore_differences.clone();
-            let diff_options = DiffOptions { ignore, ..DiffOptions::default() };
+            let diff_options = DiffOptions {
+                ignore,
+                ..DiffOptions::default()
+            };
             let diff = StructuralDiffer::default().diff(desired, live, schemas, &diff_options)?;
             text.push_str(&View::new(live, diff.predicted.as_ref(), options).unified());
         }

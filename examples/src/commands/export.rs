@@ -42,7 +42,11 @@ pub async fn run(args: Export) -> Exit {
         "metadata": {},
         "items": items.into_iter().map(Value::from).collect::<Vec<_>>(),
     });
-    let format = if args.output == Format::Table { Format::Yaml } else { args.output };
+    let format = if args.output == Format::Table {
+        Format::Yaml
+    } else {
+        args.output
+    };
     output::structured(&list, format)?;
     Ok(0)
 }

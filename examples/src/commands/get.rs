@@ -16,13 +16,20 @@ use crate::{
 
 pub async fn run(args: Get) -> Exit {
     let opened = open_cluster(&args.cluster).await?;
-    let scope = ListScope::all(GroupVersionKind::new("argoproj.io", "v1alpha1", "Application"));
+    let scope = ListScope::all(GroupVersionKind::new(
+        "argoproj.io",
+        "v1alpha1",
+        "Application",
+    ));
     let list = opened.cluster().list(&scope).await?;
     let is_wanted = |name: &str| {
         args.applications.is_empty() || args.applications.iter().any(|wanted| wanted == name)
     };
-    let applications: Vec<_> =
-        list.items.iter().filter(|object| is_wanted(object.name())).collect();
+    let applications: Vec<_> = list
+        .items
+        .iter()
+        .filter(|object| is_wanted(object.name()))
+        .collect();
     for wanted in &args.applications {
         if !applications.iter().any(|object| object.name() == wanted) {
             return Err(format!("there is no application `{wanted}`").into());
@@ -77,5 +84,8 @@ fn resources(resources: &[ResourceStatus], paint: Paint) -> String {
             ]
         })
         .collect();
-    output::table(&["kind", "namespace", "name", "sync", "health", "message"], rows)
+    output::table(
+        &["kind", "namespace", "name", "sync", "health", "message"],
+        rows,
+    )
 }

@@ -17,7 +17,10 @@ pub async fn run(args: Plan) -> Exit {
         return Err("--out saves the plan of one application; name it".into());
     }
     let paint = Paint::new(args.output.color);
-    let request = SyncRequest { prune: args.prune, ..SyncRequest::default() };
+    let request = SyncRequest {
+        prune: args.prune,
+        ..SyncRequest::default()
+    };
     let mut plans = Vec::new();
     let mut status = 0;
     for application in &applications {

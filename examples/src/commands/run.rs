@@ -61,8 +61,16 @@ fn changes(pass: &Pass, paint: Paint) -> String {
                 report.writes,
                 report.message
             ));
-            for result in report.results.iter().filter(|result| result.action.changes()) {
-                text.push_str(&format!("    {} {}\n", paint.action(result.action), result.object));
+            for result in report
+                .results
+                .iter()
+                .filter(|result| result.action.changes())
+            {
+                text.push_str(&format!(
+                    "    {} {}\n",
+                    paint.action(result.action),
+                    result.object
+                ));
             }
         }
         for complaint in crate::commands::bootstrap::complaints(name, &seen.status) {

@@ -31,7 +31,11 @@ pub async fn run(args: Sync) -> Exit {
             }
             output::line(&format!("{:?}: {}", report.phase, report.message));
         }
-        return Ok(if report.phase == OperationPhase::Succeeded { 0 } else { FAILED });
+        return Ok(if report.phase == OperationPhase::Succeeded {
+            0
+        } else {
+            FAILED
+        });
     }
     let request = SyncRequest {
         prune: args.prune,
@@ -46,10 +50,22 @@ pub async fn run(args: Sync) -> Exit {
     for application in session.applications(&args.applications).await? {
         let outcome = session.sync(&application, &request).await?;
         failed |= outcome.error.is_some()
-            || outcome.report.as_ref().is_some_and(|r| r.phase != OperationPhase::Succeeded);
+            || outcome
+                .report
+                .as_ref()
+                .is_some_and(|r| r.phase != OperationPhase::Succeeded);
         let writes = outcome.report.as_ref().map_or(0, |report| report.writes);
-        let note = if writes == 0 { "nothing to do".to_owned() } else { format!("{writes} writes") };
-        rows.push(application_row(application.name(), &outcome.status, &note, paint));
+        let note = if writes == 0 {
+            "nothing to do".to_owned()
+        } else {
+            format!("{writes} writes")
+        };
+        rows.push(application_row(
+            application.name(),
+            &outcome.status,
+            &note,
+            paint,
+        ));
         notes.extend(complaints(application.name(), &outcome.status));
         values.push(serde_json::json!({
             "name": application.name(), "status": outcome.status, "report": outcome.report,

@@ -94,7 +94,11 @@ pub fn run(args: Template) -> Exit {
         [] => return Err("name a chart".into()),
     };
     let generated = || {
-        let base = chart.rsplit('/').next().unwrap_or_default().trim_end_matches(".tgz");
+        let base = chart
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(".tgz");
         format!("{base}-{}", now.as_second())
     };
     let mut options = TemplateOptions::default();
@@ -123,14 +127,30 @@ pub fn run(args: Template) -> Exit {
     let path = Path::new(chart);
     let output = if path.is_file() {
         let archive = std::fs::read(path)?;
-        template(ChartSource::Archive(&archive), &options, &profile, &read_local)
+        template(
+            ChartSource::Archive(&archive),
+            &options,
+            &profile,
+            &read_local,
+        )
     } else if path.is_dir() {
         let tree = DirTree::open(path)?;
-        template(ChartSource::Directory(&tree), &options, &profile, &read_local)
+        template(
+            ChartSource::Directory(&tree),
+            &options,
+            &profile,
+            &read_local,
+        )
     } else {
         return Err(format!("path \"{chart}\" not found").into());
     };
-    output::complain(&output.warnings.iter().map(|w| format!("WARNING: {w}\n")).collect::<String>());
+    output::complain(
+        &output
+            .warnings
+            .iter()
+            .map(|w| format!("WARNING: {w}\n"))
+            .collect::<String>(),
+    );
     output::print(&output.stdout);
     output::complain(&output.stderr);
     Ok(i32::from(output.code))
@@ -144,10 +164,12 @@ fn read_local(name: &str) -> Result<Bytes, String> {
     } else {
         std::fs::read(name)
     };
-    content.map(Bytes::from).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("open {name}: no such file or directory"),
-        std::io::ErrorKind::PermissionDenied => format!("open {name}: permission denied"),
-        std::io::ErrorKind::IsADirectory => format!("read {name}: is a directory"),
-        _ => format!("open {name}: {error}"),
-    })
+    content
+        .map(Bytes::from)
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => format!("open {name}: no such file or directory"),
+            std::io::ErrorKind::PermissionDenied => format!("open {name}: permission denied"),
+            std::io::ErrorKind::IsADirectory => format!("read {name}: is a directory"),
+            _ => format!("open {name}: {error}"),
+        })
 }

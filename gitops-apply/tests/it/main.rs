@@ -9,6 +9,6 @@ mod corpus_kstatus;
 mod corpus_seed;
 mod corpus_simulate;
 mod crash;
-mod sync;
 #[cfg(feature = "rest")]
 mod rest;
+mod sync;

@@ -4,7 +4,7 @@ mod go;
 mod merge;
 mod pointer;
 
-pub use go::to_go_string;
 pub(crate) use go::map_to_go_string;
+pub use go::to_go_string;
 pub use merge::{merge_diff, merge_patch};
 pub use pointer::{Pointer, PointerError};

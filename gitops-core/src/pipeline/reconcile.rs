@@ -518,7 +518,10 @@ fn is_kept(step: &Step) -> bool {
 fn is_left_over(step: &Step) -> bool {
     !step.hook
         && (step.action == Action::Prune
-            || matches!(step.reason, Reason::PruneDisabled | Reason::PruneProtected { .. }))
+            || matches!(
+                step.reason,
+                Reason::PruneDisabled | Reason::PruneProtected { .. }
+            ))
 }
 
 fn is_whole(plan: &Plan) -> bool {

@@ -178,7 +178,12 @@ impl Describer<'_> {
         let Some(schema) = self.schema.pointer(pointer) else {
             return 0;
         };
-        let list = |key: &str| schema.get(key).and_then(Value::as_array).map_or(0, Vec::len);
+        let list = |key: &str| {
+            schema
+                .get(key)
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len)
+        };
         list("prefixItems").max(list("items"))
     }
 }
@@ -209,9 +214,8 @@ fn steps_below(from: &str, to: &str, keyword: &str) -> Vec<Step> {
         .map(|hash| &to[hash + 1..]);
     let mut pointer = start.map(|pointer| pointer[..pointer.len() - rest.len()].to_owned());
     let tokens: Vec<&str> = rest.split('/').filter(|token| !token.is_empty()).collect();
-    let is_index = |token: Option<&&str>| {
-        token.is_some_and(|token| token.bytes().all(|b| b.is_ascii_digit()))
-    };
+    let is_index =
+        |token: Option<&&str>| token.is_some_and(|token| token.bytes().all(|b| b.is_ascii_digit()));
     let mut steps = Vec::new();
     let mut at = 0;
     while let Some(&token) = tokens.get(at) {
@@ -527,7 +531,10 @@ mod tests {
             "- at '/a': 'oneOf' failed, none matched\n  - at '/a': value must be 1\n  - at '/a': value must be 'x'\n"
         );
         assert_eq!(
-            check(json!({"properties": {"a": {"allOf": [{"type": "string"}]}}}), json!({"a": 2})),
+            check(
+                json!({"properties": {"a": {"allOf": [{"type": "string"}]}}}),
+                json!({"a": 2})
+            ),
             "- at '/a': 'allOf' failed\n  - at '/a': got number, want string\n"
         );
         assert_eq!(

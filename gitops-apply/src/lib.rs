@@ -9,7 +9,10 @@
 
 #[cfg_attr(
     not(feature = "rest"),
-    allow(dead_code, reason = "some of the server is reached by its REST face only")
+    allow(
+        dead_code,
+        reason = "some of the server is reached by its REST face only"
+    )
 )]
 pub mod embedded;
 pub mod execute;

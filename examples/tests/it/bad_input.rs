@@ -31,7 +31,16 @@ fn refusal_in(world: &mut World, files: &[(&str, &str)], wrong: &str) -> String 
     ];
     all.extend_from_slice(files);
     world.repository_of(APPS, "apps", &all);
-    let ran = world.gitops(&["bootstrap", APPS, "--path", "apps", "-o", "json", "--timeout", "20"]);
+    let ran = world.gitops(&[
+        "bootstrap",
+        APPS,
+        "--path",
+        "apps",
+        "-o",
+        "json",
+        "--timeout",
+        "20",
+    ]);
     assert_eq!(ran.status, 1, "{}\n{}", ran.out, ran.err);
     let value = ran.json();
     let status = |name: &str| {
@@ -40,17 +49,31 @@ fn refusal_in(world: &mut World, files: &[(&str, &str)], wrong: &str) -> String 
         found.unwrap_or_else(|| panic!("{name} in {value:#}"))["status"].clone()
     };
     assert_eq!(status("good")["sync"]["status"], "Synced");
-    let conditions = status("wrong")["conditions"].as_array().expect("a list").clone();
+    let conditions = status("wrong")["conditions"]
+        .as_array()
+        .expect("a list")
+        .clone();
     assert_eq!(conditions.len(), 1, "{conditions:?}");
     let kind = conditions[0]["type"].as_str().expect("a text");
-    format!("{kind}: {}", conditions[0]["message"].as_str().expect("a text"))
+    format!(
+        "{kind}: {}",
+        conditions[0]["message"].as_str().expect("a text")
+    )
 }
 
 #[test]
 fn an_unknown_revision() {
-    let wrong = application("wrong", APPS, "good", "    targetRevision: no-such-branch\n");
+    let wrong = application(
+        "wrong",
+        APPS,
+        "good",
+        "    targetRevision: no-such-branch\n",
+    );
     let message = refusal(&[], &wrong);
-    assert!(message.contains("ComparisonError") && message.contains("no-such-branch"), "{message}");
+    assert!(
+        message.contains("ComparisonError") && message.contains("no-such-branch"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -71,7 +94,10 @@ fn a_chart_without_its_description() {
 
 #[test]
 fn a_broken_template() {
-    let files = [("chart/Chart.yaml", CHART), ("chart/templates/a.yaml", "a: {{ .Values.a.b.c }}\n")];
+    let files = [
+        ("chart/Chart.yaml", CHART),
+        ("chart/templates/a.yaml", "a: {{ .Values.a.b.c }}\n"),
+    ];
     let message = refusal(&files, &application("wrong", APPS, "chart", ""));
     assert!(message.contains("c/templates/a.yaml:1:"), "{message}");
     assert!(message.contains("nil pointer evaluating"), "{message}");
@@ -88,23 +114,43 @@ fn a_missing_dependency() {
 #[test]
 fn invalid_yaml_and_an_alias_bomb() {
     let broken = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n data: [\n";
-    let message = refusal(&[("dir/a.yaml", broken)], &application("wrong", APPS, "dir", ""));
-    assert!(message.contains("dir/a.yaml") && message.contains("line"), "{message}");
-    let mut bomb = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\na0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+    let message = refusal(
+        &[("dir/a.yaml", broken)],
+        &application("wrong", APPS, "dir", ""),
+    );
+    assert!(
+        message.contains("dir/a.yaml") && message.contains("line"),
+        "{message}"
+    );
+    let mut bomb =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\na0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
+            .to_owned();
     for level in 1..12 {
         let items = vec![format!("*a{}", level - 1); 10].join(",");
         bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
     }
-    let message = refusal(&[("dir/a.yaml", &bomb)], &application("wrong", APPS, "dir", ""));
+    let message = refusal(
+        &[("dir/a.yaml", &bomb)],
+        &application("wrong", APPS, "dir", ""),
+    );
     assert!(message.contains("dir/a.yaml"), "{message}");
-    assert!(message.contains("alias") || message.contains("anchor"), "{message}");
+    assert!(
+        message.contains("alias") || message.contains("anchor"),
+        "{message}"
+    );
 }
 
 #[test]
 fn an_object_without_a_name() {
     let nameless = "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n";
-    let message = refusal(&[("dir/a.yaml", nameless)], &application("wrong", APPS, "dir", ""));
-    assert!(message.contains("name") && message.contains("ConfigMap"), "{message}");
+    let message = refusal(
+        &[("dir/a.yaml", nameless)],
+        &application("wrong", APPS, "dir", ""),
+    );
+    assert!(
+        message.contains("name") && message.contains("ConfigMap"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -115,11 +161,17 @@ fn a_kind_and_a_destination_that_the_project_does_not_permit() {
     let wrong = application("wrong", APPS, "dir", "").replace("project: default", "project: small");
     let files = [("apps/project.yaml", project), ("dir/a.yaml", role)];
     let message = refusal(&files, &wrong);
-    assert!(message.contains("SyncError") && message.contains("ClusterRole"), "{message}");
+    assert!(
+        message.contains("SyncError") && message.contains("ClusterRole"),
+        "{message}"
+    );
     assert!(message.contains("clusterResourceWhitelist"), "{message}");
     let elsewhere = wrong.replace("namespace: default", "namespace: elsewhere");
     let message = refusal(&files, &elsewhere);
-    assert!(message.contains("InvalidSpecError") && message.contains("elsewhere"), "{message}");
+    assert!(
+        message.contains("InvalidSpecError") && message.contains("elsewhere"),
+        "{message}"
+    );
 }
 
 #[test]

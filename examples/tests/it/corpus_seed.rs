@@ -48,8 +48,14 @@ pub(crate) fn world(seed: &Path) -> World {
 }
 
 fn bootstrap(world: &World, more: &[&str]) -> Ran {
-    let mut arguments =
-        vec!["bootstrap", SEED, "--path", "charts/seed", "--kube-version", "1.17.0"];
+    let mut arguments = vec![
+        "bootstrap",
+        SEED,
+        "--path",
+        "charts/seed",
+        "--kube-version",
+        "1.17.0",
+    ];
     arguments.extend(more);
     world.gitops(&arguments)
 }
@@ -61,7 +67,11 @@ fn corpus_seed_bootstraps_and_stays_converged() {
     let first = bootstrap(&world, &["--sync-all"]);
     // Prometheus-operator's project does not permit its webhooks: refused as a whole.
     assert_eq!(first.status, 1, "{}\n{}", first.out, first.err);
-    for named in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "clusterResourceWhitelist"] {
+    for named in [
+        "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration",
+        "clusterResourceWhitelist",
+    ] {
         assert!(first.out.contains(named), "{}", first.out);
     }
     let again = bootstrap(&world, &["--sync-all"]);
@@ -75,7 +85,9 @@ fn corpus_seed_bootstraps_and_stays_converged() {
         "repos-gitops-k8s",
         "applications/templates/observe/project.yaml",
         "  clusterResourceWhitelist:\n",
-        "  clusterResourceWhitelist:\n    - group: admissionregistration.k8s.io\n      kind: MutatingWebhookConfiguration\n    - group: admissionregistration.k8s.io\n      kind: ValidatingWebhookConfiguration\n",
+        "  clusterResourceWhitelist:\n    \
+         - group: admissionregistration.k8s.io\n      kind: MutatingWebhookConfiguration\n    \
+         - group: admissionregistration.k8s.io\n      kind: ValidatingWebhookConfiguration\n",
     );
     let permitted = bootstrap(&world, &["--sync-all"]);
     assert_eq!(permitted.status, 0, "{}\n{}", permitted.out, permitted.err);
@@ -88,7 +100,11 @@ fn corpus_seed_bootstraps_and_stays_converged() {
     let last = bootstrap(&world, &["--sync-all"]);
     assert!(last.out.contains("nothing was written"), "{}", last.out);
     let secrets = |objects: &[Value]| -> Vec<Value> {
-        objects.iter().filter(|object| object["kind"] == "Secret").cloned().collect()
+        objects
+            .iter()
+            .filter(|object| object["kind"] == "Secret")
+            .cloned()
+            .collect()
     };
     assert_eq!(secrets(&before), secrets(&world.objects()));
 }
@@ -97,7 +113,11 @@ fn corpus_seed_bootstraps_and_stays_converged() {
 fn corpus_seed_drift_is_shown_and_healed() {
     let Some(seed) = corpus() else { return };
     let world = world(&seed);
-    assert_eq!(bootstrap(&world, &[]).status, 1 - 1, "applications alone are automated");
+    assert_eq!(
+        bootstrap(&world, &[]).status,
+        1 - 1,
+        "applications alone are automated"
+    );
     let synced = world.gitops(&["sync", "guestbook", "--kube-version", "1.17.0"]);
     assert_eq!(synced.status, 0, "{}\n{}", synced.out, synced.err);
     world.edit(
@@ -126,12 +146,19 @@ fn golden(seed: &Path, world: &World) -> (usize, Vec<String>) {
     let mut names: Vec<_> = std::fs::read_dir(&folder)
         .expect("the corpus is readable")
         .map(|entry| entry.expect("the corpus is readable").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        })
         .collect();
     // What `seed` and `argocd` both render, `argocd` has taken over.
     names.sort_by_key(|path| path.ends_with("seed.yaml"));
     for path in names {
-        let application = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let application = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
         let mask: Vec<usize> = std::fs::read_to_string(path.with_extension("mask"))
             .ok()
             .and_then(|text| serde_json::from_str(&text).ok())
@@ -145,7 +172,9 @@ fn golden(seed: &Path, world: &World) -> (usize, Vec<String>) {
             .collect();
         for document in yaml::documents(&text) {
             let Ok(value) = document else { continue };
-            let Ok(object) = Manifest::try_from(value) else { continue };
+            let Ok(object) = Manifest::try_from(value) else {
+                continue;
+            };
             if is_hook(&object) {
                 continue;
             }
@@ -154,7 +183,10 @@ fn golden(seed: &Path, world: &World) -> (usize, Vec<String>) {
                     && live.name() == object.name()
                     && (object.namespace().is_empty() || live.namespace() == object.namespace())
             });
-            let key = ObjectId { namespace: String::new(), ..object.id() };
+            let key = ObjectId {
+                namespace: String::new(),
+                ..object.id()
+            };
             if !seen.insert(key) {
                 continue;
             }
@@ -163,7 +195,9 @@ fn golden(seed: &Path, world: &World) -> (usize, Vec<String>) {
                     let spec = object.to_value();
                     match uncovered(&spec, &live.to_value(), "") {
                         None => passed += 1,
-                        Some(path) => missing.push(format!("{application}: {} {path}", object.id())),
+                        Some(path) => {
+                            missing.push(format!("{application}: {} {path}", object.id()))
+                        }
                     }
                 }
                 None => missing.push(format!("{application}: {} does not exist", object.id())),
@@ -175,7 +209,9 @@ fn golden(seed: &Path, world: &World) -> (usize, Vec<String>) {
 
 /// Hooks run and go; `crd-install` is an ordinary object.
 fn is_hook(object: &Manifest) -> bool {
-    object.annotation("helm.sh/hook").is_some_and(|hook| hook != "crd-install")
+    object
+        .annotation("helm.sh/hook")
+        .is_some_and(|hook| hook != "crd-install")
 }
 
 /// The first field of `wanted` that `live` lacks or holds otherwise. Metadata counts as far as it is
@@ -192,6 +228,7 @@ fn uncovered(wanted: &Value, live: &Value, path: &str) -> Option<String> {
                 Some(other) => uncovered(value, other, &path),
                 // A definition is stored in its v1 form, a binding's group is written out.
                 None if path.starts_with("/spec/validation")
+                    || path == "/spec/preserveUnknownFields"
                     || path.starts_with("/spec/version")
                     || path.starts_with("/spec/subresources")
                     || path.starts_with("/spec/additionalPrinterColumns") =>
@@ -201,16 +238,20 @@ fn uncovered(wanted: &Value, live: &Value, path: &str) -> Option<String> {
                 None => Some(path),
             }
         }),
-        (Value::Array(wanted), Value::Array(live)) => wanted.iter().enumerate().find_map(
-            |(index, value)| match live.get(index) {
-                Some(other) => uncovered(value, other, &format!("{path}/{index}")),
-                None => Some(format!("{path}/{index}")),
-            },
-        ),
+        (Value::Array(wanted), Value::Array(live)) => {
+            wanted
+                .iter()
+                .enumerate()
+                .find_map(|(index, value)| match live.get(index) {
+                    Some(other) => uncovered(value, other, &format!("{path}/{index}")),
+                    None => Some(format!("{path}/{index}")),
+                })
+        }
         (wanted, live) => {
             let same = wanted == live
                 || text(wanted) == text(live)
-                || path.contains("/resources/") || path.contains("/checksum");
+                || path.contains("/resources/")
+                || path.contains("/checksum");
             (!same).then(|| format!("{path}: {wanted} is {live}"))
         }
     }

@@ -11,7 +11,9 @@ use crate::{
 
 #[test]
 fn the_demo_repository_becomes_healthy_drifts_and_heals() {
-    let Some(plane) = ControlPlane::start(Controllers::All) else { return };
+    let Some(plane) = ControlPlane::start(Controllers::All) else {
+        return;
+    };
     let mut world = World::new();
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo");
     let url = "https://git.example.com/shop/deployment.git";
@@ -42,15 +44,29 @@ fn the_demo_repository_becomes_healthy_drifts_and_heals() {
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    kubectl(&["-n", "shop", "scale", "deployment", "frontend", "--replicas=5"]);
+    kubectl(&[
+        "-n",
+        "shop",
+        "scale",
+        "deployment",
+        "frontend",
+        "--replicas=5",
+    ]);
     kubectl(&["-n", "shop", "delete", "service", "cart"]);
     let diff = run(&["diff", "shop", "--fields"]);
     assert_eq!(diff.status, 2, "{}\n{}", diff.out, diff.err);
     assert!(diff.out.contains("spec.replicas: 5 -> 2"), "{}", diff.out);
     let healed = run(&["bootstrap", url, "--path", "apps", "--timeout", "120"]);
     assert_eq!(healed.status, 0, "{}\n{}", healed.out, healed.err);
-    let replicas =
-        kubectl(&["-n", "shop", "get", "deployment", "frontend", "-o", "jsonpath={.spec.replicas}"]);
+    let replicas = kubectl(&[
+        "-n",
+        "shop",
+        "get",
+        "deployment",
+        "frontend",
+        "-o",
+        "jsonpath={.spec.replicas}",
+    ]);
     assert_eq!(replicas, "2");
     kubectl(&["-n", "shop", "get", "service", "cart"]);
 }
@@ -65,7 +81,9 @@ fn corpus_seed_is_refused_where_its_kinds_are_gone_and_goes_on_elsewhere() {
         println!("no seed corpus: skipped");
         return;
     }
-    let Some(plane) = ControlPlane::start(Controllers::All) else { return };
+    let Some(plane) = ControlPlane::start(Controllers::All) else {
+        return;
+    };
     let world = crate::corpus_seed::world(&root.join("seed"));
     let environment = [("KUBECONFIG", plane.kubeconfig.as_path())];
     let ran = world.gitops_on(
@@ -87,11 +105,23 @@ fn corpus_seed_is_refused_where_its_kinds_are_gone_and_goes_on_elsewhere() {
     let value = ran.json();
     let applications = value["applications"].as_array().expect("a list");
     let status = |name: &str| -> &Value {
-        let found = applications.iter().find(|application| application["name"] == name);
+        let found = applications
+            .iter()
+            .find(|application| application["name"] == name);
         &found.unwrap_or_else(|| panic!("{name} in {value:#}"))["status"]
     };
-    assert_eq!(status("guestbook")["sync"]["status"], "Synced", "{:#}", status("guestbook"));
-    assert_eq!(status("guestbook")["health"]["status"], "Healthy", "{:#}", status("guestbook"));
+    assert_eq!(
+        status("guestbook")["sync"]["status"],
+        "Synced",
+        "{:#}",
+        status("guestbook")
+    );
+    assert_eq!(
+        status("guestbook")["health"]["status"],
+        "Healthy",
+        "{:#}",
+        status("guestbook")
+    );
     let refused = status("metrics-server")["conditions"].to_string();
     assert!(refused.contains("does not serve"), "{refused}");
     assert!(refused.contains("v1beta1"), "{refused}");

@@ -31,7 +31,10 @@ impl Ran {
 impl World {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
-        Self { folder, map: BTreeMap::new() }
+        Self {
+            folder,
+            map: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -48,7 +51,10 @@ impl World {
     /// Copies `from` and makes a Git repository of it.
     pub(crate) fn repository(&mut self, url: &str, name: &str, from: &Path) {
         copy(from, &self.path(name));
-        git(&self.path(name), &["init", "--quiet", "--initial-branch=main"]);
+        git(
+            &self.path(name),
+            &["init", "--quiet", "--initial-branch=main"],
+        );
         self.commit(name);
         self.map(url, name);
     }
@@ -56,7 +62,10 @@ impl World {
     /// Writes files and makes a Git repository of them.
     pub(crate) fn repository_of(&mut self, url: &str, name: &str, files: &[(&str, &str)]) {
         std::fs::create_dir_all(self.path(name)).expect("the folder is writable");
-        git(&self.path(name), &["init", "--quiet", "--initial-branch=main"]);
+        git(
+            &self.path(name),
+            &["init", "--quiet", "--initial-branch=main"],
+        );
         for (path, text) in files {
             self.write(name, path, text);
         }
@@ -82,7 +91,10 @@ impl World {
 
     pub(crate) fn commit(&self, repository: &str) {
         git(&self.path(repository), &["add", "--all", "--force"]);
-        git(&self.path(repository), &["commit", "--quiet", "--allow-empty", "--message", "change"]);
+        git(
+            &self.path(repository),
+            &["commit", "--quiet", "--allow-empty", "--message", "change"],
+        );
     }
 
     /// Runs the command on this world's embedded cluster.
@@ -100,8 +112,7 @@ impl World {
     ) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gitops"));
         command.args(arguments).arg("--cluster").arg(cluster);
-        let reads_sources =
-            !matches!(arguments.first().copied(), Some("get" | "export" | "demo"));
+        let reads_sources = !matches!(arguments.first().copied(), Some("get" | "export" | "demo"));
         if reads_sources {
             if self.path("urls.json").exists() {
                 command.arg("--map").arg(self.path("urls.json"));

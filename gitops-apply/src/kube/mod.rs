@@ -72,7 +72,12 @@ pub struct KubeCluster {
 struct Known {
     discovery: Option<(Arc<Discovery>, Timestamp)>,
     schemas: Option<(Arc<Discovery>, Arc<SchemaSet>)>,
+    /// When a definition of kinds was last written: the server serves them a moment later.
+    defined: Option<Timestamp>,
 }
+
+/// How long a kind is waited for after a definition was written.
+const DEFINITION_PATIENCE: Duration = Duration::from_secs(10);
 
 impl KubeCluster {
     /// A cluster behind a client.
@@ -152,12 +157,28 @@ impl KubeCluster {
             return Ok(served.clone());
         }
         // It may have appeared since; the age keeps a missing kind from costing a request each time.
-        let age = Duration::from_secs(1);
-        let fresh = self.discovery_younger_than(age).await?;
-        fresh
-            .get(gvk)
-            .cloned()
-            .ok_or_else(|| ClusterError::UnknownKind { gvk: gvk.clone() })
+        let mut age = Duration::from_secs(1);
+        loop {
+            let fresh = self.discovery_younger_than(age).await?;
+            if let Some(served) = fresh.get(gvk) {
+                return Ok(served.clone());
+            }
+            let now = self.clock.now();
+            let defined = self
+                .known
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .defined;
+            let is_expected = defined.is_some_and(|defined| {
+                Duration::try_from(now.duration_since(defined))
+                    .is_ok_and(|since| since < DEFINITION_PATIENCE)
+            });
+            if !is_expected {
+                return Err(ClusterError::UnknownKind { gvk: gvk.clone() });
+            }
+            self.clock.sleep(Duration::from_millis(200)).await;
+            age = Duration::ZERO;
+        }
     }
 
     async fn discovery_younger_than(&self, age: Duration) -> Result<Arc<Discovery>, ClusterError> {
@@ -184,7 +205,11 @@ impl KubeCluster {
     /// After a write that changes what is served.
     fn forget_if_definition(&self, gvk: &GroupVersionKind) {
         if matches!(gvk.kind.as_str(), "CustomResourceDefinition" | "APIService") {
-            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known::default();
+            let defined = Some(self.clock.now());
+            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known {
+                defined,
+                ..Known::default()
+            };
         }
     }
 

@@ -33,10 +33,16 @@ struct Ports {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Controllers {
     /// None: objects are stored and nothing else happens.
-    #[allow(dead_code, reason = "not every test binary that includes this file uses both")]
+    #[allow(
+        dead_code,
+        reason = "not every test binary that includes this file uses both"
+    )]
     None,
     /// Controller-manager, scheduler and one kwok node: workloads become ready.
-    #[allow(dead_code, reason = "not every test binary that includes this file uses both")]
+    #[allow(
+        dead_code,
+        reason = "not every test binary that includes this file uses both"
+    )]
     All,
 }
 
@@ -47,7 +53,9 @@ impl ControlPlane {
     /// Starts a control plane; `None`, with a line that says so, where the binaries are not at hand.
     pub fn start(controllers: Controllers) -> Option<Self> {
         let Ok(assets) = std::env::var("KUBEBUILDER_ASSETS") else {
-            println!("KUBEBUILDER_ASSETS is not set: skipped (.ci/control-plane builds the binaries)");
+            println!(
+                "KUBEBUILDER_ASSETS is not set: skipped (.ci/control-plane builds the binaries)"
+            );
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder for temporary files");
@@ -75,15 +83,24 @@ impl ControlPlane {
     }
 
     /// The path of a program of the control plane, `kubectl` for example.
-    #[allow(dead_code, reason = "not every test binary that includes this file uses it")]
+    #[allow(
+        dead_code,
+        reason = "not every test binary that includes this file uses it"
+    )]
     pub fn program(&self, name: &str) -> PathBuf {
         self.assets.join(name)
     }
 
     /// Stops the API server at once, as a crash would.
-    #[allow(dead_code, reason = "not every test binary that includes this file uses it")]
+    #[allow(
+        dead_code,
+        reason = "not every test binary that includes this file uses it"
+    )]
     pub fn kill_apiserver(&mut self) {
-        let index = self.processes.iter().position(|(name, _)| *name == "kube-apiserver");
+        let index = self
+            .processes
+            .iter()
+            .position(|(name, _)| *name == "kube-apiserver");
         if let Some(index) = index {
             let (_, mut child) = self.processes.remove(index);
             let _ = child.kill();
@@ -104,7 +121,10 @@ impl ControlPlane {
             "--authorization-mode=AlwaysAllow".to_owned(),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             format!("--service-account-key-file={}", file("service-account.pub")),
-            format!("--service-account-signing-key-file={}", file("service-account.key")),
+            format!(
+                "--service-account-signing-key-file={}",
+                file("service-account.key")
+            ),
             "--disable-admission-plugins=ServiceAccount".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
         ];
@@ -165,14 +185,18 @@ impl ControlPlane {
                 "--server-address=".to_owned(),
             ],
         );
-        self.request("POST", "/api/v1/nodes", NODE).expect("the node is created");
+        self.request("POST", "/api/v1/nodes", NODE)
+            .expect("the node is created");
     }
 
     fn write_files(&self) {
         let write = |name: &str, text: &str| {
             fs::write(self.path(name), text).expect("the folder is writable");
         };
-        write("tokens.csv", &format!("{TOKEN},test-admin,1,\"system:masters\"\n"));
+        write(
+            "tokens.csv",
+            &format!("{TOKEN},test-admin,1,\"system:masters\"\n"),
+        );
         let key = rcgen::KeyPair::generate().expect("an ECDSA key");
         write("service-account.key", &key.serialize_pem());
         write("service-account.pub", &key.public_key_pem());
@@ -212,7 +236,8 @@ impl ControlPlane {
 
     fn wait_for(&self, path: &str) {
         wait_until("kube-apiserver", || {
-            self.request("GET", path, "").is_ok_and(|answer| answer.contains("ok"))
+            self.request("GET", path, "")
+                .is_ok_and(|answer| answer.contains("ok"))
         });
     }
 
@@ -233,9 +258,13 @@ impl ControlPlane {
             .spawn()
             .map_err(|error| error.to_string())?;
         if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(body.as_bytes()).map_err(|error| error.to_string())?;
+            stdin
+                .write_all(body.as_bytes())
+                .map_err(|error| error.to_string())?;
         }
-        let output = child.wait_with_output().map_err(|error| error.to_string())?;
+        let output = child
+            .wait_with_output()
+            .map_err(|error| error.to_string())?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         } else {
@@ -266,13 +295,19 @@ const NODE: &str = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
+        .port()
 }
 
 fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
     let started = Instant::now();
     while !ready() {
-        assert!(started.elapsed() < START_LIMIT, "{what} was not ready within {START_LIMIT:?}");
+        assert!(
+            started.elapsed() < START_LIMIT,
+            "{what} was not ready within {START_LIMIT:?}"
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
 }

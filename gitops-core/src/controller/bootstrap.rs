@@ -1,5 +1,7 @@
 //! The first application of a cluster: applied by hand, it brings the Applications.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::{
@@ -8,13 +10,16 @@ use crate::{
         HelmSource, IN_CLUSTER_SERVER, OperationPhase, SyncPolicy, application_crd,
         default_project, project_crd,
     },
-    cluster::ApplyOptions,
+    cluster::{ApplyOptions, ClusterError, ListScope},
     controller::Controller,
-    object::Manifest,
+    object::{GroupVersionKind, Manifest},
     pipeline::{Outcome, PipelineError, SyncRequest},
     plan::Owner,
     state::{StateItem, StateKey, load_json, save_json},
 };
+
+/// How often a kind just defined is looked for.
+const SERVED_TRIES: u32 = 40;
 
 /// What to bootstrap from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -128,6 +133,33 @@ impl Controller {
         Ok(outcome)
     }
 
+    /// A kind is served a moment after its definition was applied.
+    async fn wait_until_served(&self, crd: &Manifest) -> Result<(), PipelineError> {
+        let text = |pointer: &str| {
+            crd.pointer(pointer)
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let gvk = GroupVersionKind::new(
+            text("/spec/group"),
+            text("/spec/versions/0/name"),
+            text("/spec/names/kind"),
+        );
+        let scope = ListScope::all(gvk);
+        for _ in 0..SERVED_TRIES {
+            match self.pipeline().cluster.list(&scope).await {
+                Err(ClusterError::UnknownKind { .. }) => {}
+                result => return result.map(|_| ()).map_err(Into::into),
+            }
+            self.pipeline()
+                .clock
+                .sleep(Duration::from_millis(250))
+                .await;
+        }
+        Err(ClusterError::UnknownKind { gvk: scope.gvk }.into())
+    }
+
     async fn install_crds(&self, rendered: &[Manifest]) -> Result<(), PipelineError> {
         let cluster = &self.pipeline().cluster;
         let discovery = cluster.discovery().await?;
@@ -143,6 +175,7 @@ impl Controller {
                 .any(|m| m.kind() == "CustomResourceDefinition" && m.name() == crd.name());
             if !served && !brought {
                 cluster.apply(&crd, &ApplyOptions::default()).await?;
+                self.wait_until_served(&crd).await?;
             }
         }
         Ok(())

@@ -9,7 +9,13 @@
 mod bootstrap;
 mod deletion;
 
-use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::future::{Either, select};
 
@@ -33,7 +39,12 @@ pub use bootstrap::BootstrapSet;
 pub struct Controller {
     pipeline: Arc<Pipeline>,
     pub(crate) options: ControllerOptions,
+    /// How often each Application without automated sync was synced because all were to be.
+    tries: Mutex<BTreeMap<(String, String), u32>>,
 }
+
+/// A sync that fails for what comes only later in the same round gets this many chances.
+const SYNC_ALL_TRIES: u32 = 3;
 
 /// How a [`Controller`] works.
 #[derive(Debug, Clone)]
@@ -48,6 +59,9 @@ pub struct ControllerOptions {
     pub only: Vec<String>,
     /// Gives up waiting for health after this long (in [`Controller::converge`]).
     pub deadline: Duration,
+    /// Gives up waiting for health when nothing was written for this long (in
+    /// [`Controller::converge`]): an object that nobody tends stays on its way for ever.
+    pub patience: Duration,
 }
 
 impl Default for ControllerOptions {
@@ -58,6 +72,7 @@ impl Default for ControllerOptions {
             sync_all: false,
             only: Vec::new(),
             deadline: Duration::from_secs(300),
+            patience: Duration::from_secs(30),
         }
     }
 }
@@ -140,7 +155,11 @@ impl Controller {
     /// A controller over a pipeline.
     #[must_use]
     pub fn new(pipeline: Arc<Pipeline>, options: ControllerOptions) -> Self {
-        Self { pipeline, options }
+        Self {
+            pipeline,
+            options,
+            tries: Mutex::default(),
+        }
     }
 
     /// The pipeline.
@@ -184,6 +203,7 @@ impl Controller {
         mut seen: impl FnMut(&Pass) -> Result<(), E>,
     ) -> Result<Pass, E> {
         let started = self.pipeline.clock.now();
+        let mut written = started;
         let mut reports: BTreeMap<(String, String), Report> = BTreeMap::new();
         loop {
             let mut pass = self.pass().await?;
@@ -193,11 +213,17 @@ impl Controller {
                     merge_report(reports.entry(name.clone()), report);
                 }
             }
-            let elapsed = self.pipeline.clock.now().duration_since(started);
+            let now = self.pipeline.clock.now();
+            if pass.wrote {
+                written = now;
+            }
+            let elapsed = now.duration_since(started);
+            let quiet = Duration::try_from(now.duration_since(written)).unwrap_or_default();
             let late = Duration::try_from(elapsed).is_ok_and(|e| e >= self.options.deadline);
             let waits = pass.look_again_after.is_some()
                 || pass.applications.values().any(Seen::is_progressing);
-            if late || (!pass.wrote && !waits) {
+            let idle = pass.look_again_after.is_none() && quiet >= self.options.patience;
+            if late || idle || (!pass.wrote && !waits) {
                 for (name, application) in &mut pass.applications {
                     application.report = reports.remove(name);
                 }
@@ -308,7 +334,7 @@ impl Controller {
         let request = requested
             .clone()
             .or_else(|| (self.options.sync_all && !automated).then(SyncRequest::default))
-            .filter(|_| requested.is_some() || !was_synced(&application));
+            .filter(|_| requested.is_some() || (!was_synced(&application) && self.may_try(&key)));
         let outcome = match projects.get(application.project()) {
             Some(project) => {
                 self.pipeline
@@ -351,6 +377,13 @@ impl Controller {
             summary,
             wrote,
         });
+    }
+
+    fn may_try(&self, key: &(String, String)) -> bool {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = tries.entry(key.clone()).or_default();
+        *count += 1;
+        *count <= SYNC_ALL_TRIES
     }
 
     /// Writes the status of an Application after a reconcile outside of a pass.

@@ -382,8 +382,8 @@ impl Pipeline {
         };
         let inventory: Vec<ObjectId> = load_json(&*self.state, &key).await?.unwrap_or_default();
         let discovery = self.cluster.discovery().await?;
-        let mut versions: BTreeMap<GroupKind, GroupVersionKind> = BTreeMap::new();
-        let mut wanted: BTreeSet<ObjectId> = inventory.iter().cloned().collect();
+        // Every object is read at the version it is declared in: two versions of one kind can be.
+        let mut declared: BTreeMap<ObjectId, GroupVersionKind> = BTreeMap::new();
         if let Some(desired) = desired {
             let namespace = desired
                 .set
@@ -401,20 +401,25 @@ impl Pipeline {
                     }
                     _ => {}
                 }
-                wanted.insert(id);
-                versions.insert(gvk.group_kind(), gvk);
+                declared.insert(id, gvk);
             }
             if desired.set.sync_policy.option("CreateNamespace") == Some("true") {
-                let kind = GroupVersionKind::new("", "v1", "Namespace");
-                wanted.insert(ObjectId {
+                let id = ObjectId {
                     group: String::new(),
-                    kind: kind.kind.clone(),
+                    kind: "Namespace".to_owned(),
                     namespace: String::new(),
                     name: namespace.to_owned(),
-                });
-                versions.insert(kind.group_kind(), kind);
+                };
+                declared
+                    .entry(id)
+                    .or_insert_with(|| GroupVersionKind::new("", "v1", "Namespace"));
             }
         }
+        // The rest of a kind is read at one version, preferably one that is read anyway.
+        let mut versions: BTreeMap<GroupKind, GroupVersionKind> = declared
+            .values()
+            .map(|gvk| (gvk.group_kind(), gvk.clone()))
+            .collect();
         for id in &inventory {
             let kind = id.group_kind();
             if !versions.contains_key(&kind)
@@ -423,14 +428,24 @@ impl Pipeline {
                 versions.insert(kind, gvk);
             }
         }
+        let kept: BTreeSet<&ObjectId> = inventory.iter().collect();
+        let all: BTreeSet<&GroupVersionKind> = declared.values().chain(versions.values()).collect();
         let mut objects = Vec::new();
-        for gvk in versions.values() {
+        for gvk in all {
             if discovery.get(gvk).is_none() {
                 continue;
             }
+            let is_for_the_rest = versions.get(&gvk.group_kind()) == Some(gvk);
             for object in self.live.objects(gvk).await?.values() {
-                let tracked = own_mark_of(object).is_some_and(|mark| mark.is_of(owner));
-                if tracked || wanted.contains(&object.id()) {
+                let id = object.id();
+                let belongs = match declared.get(&id) {
+                    Some(version) => version == gvk,
+                    None => {
+                        let tracked = own_mark_of(object).is_some_and(|mark| mark.is_of(owner));
+                        is_for_the_rest && (tracked || kept.contains(&id))
+                    }
+                };
+                if belongs {
                     objects.push(object.clone());
                 }
             }

@@ -96,7 +96,7 @@ pub(super) fn refused(
         PipelineError::NotPermitted { .. } => OperationPhase::Failed,
         _ => OperationPhase::Error,
     };
-    status.operation_state = Some(OperationState {
+    let state = OperationState {
         phase,
         message: error.to_string(),
         sync_result: Some(sync_result(application, &comparison.desired)),
@@ -105,7 +105,20 @@ pub(super) fn refused(
         retry_count: (tries.retries > 0).then_some(tries.retries),
         operation: operation(tries, &comparison.desired.set.revision),
         ..OperationState::default()
+    };
+    // The same refusal once more is no news: the status need not be written.
+    let before = application
+        .status
+        .as_ref()
+        .and_then(|status| status.operation_state.as_ref());
+    let is_news = before.is_none_or(|before| {
+        before.phase != state.phase
+            || before.message != state.message
+            || before.sync_result != state.sync_result
     });
+    if is_news || tries.retries > 0 {
+        status.operation_state = Some(state);
+    }
     Outcome {
         status,
         comparison: Some(comparison),

@@ -5,6 +5,8 @@
 //! level or two deep (default `../shared/corpus/helm/charts/helm-stable`). Helm's times are shown if
 //! `benches/peers/helm/peer` was built (`go build -o peer .` there).
 
+#![allow(clippy::print_stdout, reason = "a bench reports what it measured")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -91,9 +91,11 @@ fn limits_end_what_would_not_end() {
         "{{ $s := \"x\" }}{{ range until 60 }}{{ $s = printf \"%s%s\" $s $s }}{{ end }}",
     ] {
         let program = Program::parse([("f", text)], &EngineOptions::helm_4()).unwrap();
-        let mut limits = Limits::default();
-        limits.steps = 100_000;
-        limits.output_bytes = 1 << 20;
+        let limits = Limits {
+            steps: 100_000,
+            output_bytes: 1 << 20,
+            ..Limits::default()
+        };
         let mut host = Host::new(Timestamp::UNIX_EPOCH).with_limits(limits);
         let result = program.execute("f", Value::Nil, &mut host);
         assert!(

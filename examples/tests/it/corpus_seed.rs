@@ -232,6 +232,8 @@ fn uncovered(wanted: &Value, live: &Value, path: &str) -> Option<String> {
             }
             match live.get(key) {
                 Some(other) => uncovered(value, other, &path),
+                // The namespace of an object of the whole cluster is cleared.
+                None if path == "/metadata/namespace" => None,
                 // A definition is stored in its v1 form, a binding's group is written out.
                 None if path.starts_with("/spec/validation")
                     || path == "/spec/preserveUnknownFields"

@@ -207,14 +207,11 @@ impl Session {
     /// Reconciles until nothing is left to do, saving the embedded cluster on the way, so that a
     /// killed process loses at most one pass.
     pub async fn converge(&self) -> Result<Pass, Failure> {
-        self.controller.converge_with(|_| self.save_now()).await
+        self.controller.converge_with(|_| self.save()).await
     }
 
-    pub async fn save(&self) -> Result<(), Failure> {
-        self.opened.save()
-    }
-
-    pub fn save_now(&self) -> Result<(), Failure> {
+    /// Writes the embedded cluster to its file, where it has one.
+    pub fn save(&self) -> Result<(), Failure> {
         self.opened.save()
     }
 

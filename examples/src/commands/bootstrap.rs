@@ -49,7 +49,7 @@ pub async fn bootstrap(
     set: &BootstrapSet,
 ) -> Result<(Outcome, Pass), Box<dyn std::error::Error + Send + Sync>> {
     let outcome = session.controller.bootstrap(set).await?;
-    session.save().await?;
+    session.save()?;
     let pass = if has_failed(&outcome) && outcome.report.is_none() {
         Pass::default()
     } else {

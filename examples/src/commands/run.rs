@@ -40,7 +40,7 @@ pub async fn run(args: Run) -> Exit {
                 }
                 Err(error) => output::complain(&format!("{error}\n")),
             }
-            if let Err(error) = session.save_now() {
+            if let Err(error) = session.save() {
                 output::complain(&format!("{error}\n"));
             }
         })

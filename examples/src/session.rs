@@ -15,7 +15,6 @@ use gitops_core::{
     clock::{Clock, SystemClock},
     cluster::{Cluster, ClusterError, ListScope},
     controller::{Controller, ControllerOptions, Pass},
-    object::GroupVersionKind,
     pipeline::{Comparison, Layers, Outcome, Pipeline, PipelineOptions, SyncRequest},
     plan::{Plan, Report},
     policy::PermitAll,
@@ -222,7 +221,7 @@ impl Session {
 
     /// The Applications with these names; all where there are none.
     pub async fn applications(&self, names: &[String]) -> Result<Vec<Application>, Failure> {
-        let kind = GroupVersionKind::new("argoproj.io", "v1alpha1", "Application");
+        let kind = gitops_core::app::application_kind();
         let list = match self.cluster().list(&ListScope::all(kind)).await {
             Ok(list) => list,
             Err(ClusterError::UnknownKind { .. }) => {
@@ -248,7 +247,7 @@ impl Session {
     }
 
     async fn project(&self, application: &Application) -> Result<AppProject, Failure> {
-        let kind = GroupVersionKind::new("argoproj.io", "v1alpha1", "AppProject");
+        let kind = gitops_core::app::project_kind();
         let objects = self.cluster().list(&ListScope::all(kind)).await?;
         let found = objects.items.iter().find(|object| {
             object.name() == application.project() && object.namespace() == self.namespace

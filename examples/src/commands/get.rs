@@ -3,7 +3,6 @@
 use gitops_core::{
     app::{Application, ResourceStatus},
     cluster::ListScope,
-    object::GroupVersionKind,
 };
 
 use crate::{
@@ -16,11 +15,7 @@ use crate::{
 
 pub async fn run(args: Get) -> Exit {
     let opened = open_cluster(&args.cluster).await?;
-    let scope = ListScope::all(GroupVersionKind::new(
-        "argoproj.io",
-        "v1alpha1",
-        "Application",
-    ));
+    let scope = ListScope::all(gitops_core::app::application_kind());
     let list = opened.cluster().list(&scope).await?;
     let is_wanted = |name: &str| {
         args.applications.is_empty() || args.applications.iter().any(|wanted| wanted == name)

@@ -1,6 +1,8 @@
 //! `Application` and `AppProject` as `argoproj.io/v1alpha1` writes them. Fields that this software
 //! does not know are kept, so that reading and writing loses nothing.
 
+use crate::object::GroupVersionKind;
+
 mod application;
 #[cfg(feature = "schema")]
 mod crd;
@@ -33,3 +35,15 @@ pub const API_VERSION: &str = "argoproj.io/v1alpha1";
 pub const FINALIZER_FOREGROUND: &str = "resources-finalizer.argocd.argoproj.io";
 /// Finalizer of an Application whose deletion cascades in the background.
 pub const FINALIZER_BACKGROUND: &str = "resources-finalizer.argocd.argoproj.io/background";
+
+/// The kind of Application objects.
+#[must_use]
+pub fn application_kind() -> GroupVersionKind {
+    GroupVersionKind::from_api_version(API_VERSION, "Application")
+}
+
+/// The kind of AppProject objects.
+#[must_use]
+pub fn project_kind() -> GroupVersionKind {
+    GroupVersionKind::from_api_version(API_VERSION, "AppProject")
+}

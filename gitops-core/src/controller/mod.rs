@@ -21,13 +21,13 @@ use futures::future::{Either, select};
 
 use crate::{
     app::{
-        API_VERSION, AppProject, Application, ApplicationStatus, Condition, ConditionType, GROUP,
-        HealthSummary, OperationPhase, SyncState, default_project,
+        AppProject, Application, ApplicationStatus, Condition, ConditionType, HealthSummary,
+        OperationPhase, SyncState, application_kind, default_project, project_kind,
     },
     cluster::{ClusterError, Patch, WriteOptions},
     events::Event,
     health::HealthStatus,
-    object::{GroupVersionKind, Manifest, ObjectRef},
+    object::{Manifest, ObjectRef},
     pipeline::{Comparison, Outcome, Pipeline, PipelineError, SyncRequest},
     plan::Report,
 };
@@ -175,7 +175,7 @@ impl Controller {
     pub async fn pass(&self) -> Result<Pass, ClusterError> {
         let mut pass = Pass::default();
         let projects = self.projects().await?;
-        let objects = self.pipeline.live().objects(&kind("Application")).await?;
+        let objects = self.pipeline.live().objects(&application_kind()).await?;
         for object in objects.values() {
             let is_selected = self.options.only.is_empty()
                 || self.options.only.iter().any(|name| name == object.name());
@@ -287,7 +287,7 @@ impl Controller {
         for object in self
             .pipeline
             .live()
-            .objects(&kind("AppProject"))
+            .objects(&project_kind())
             .await?
             .values()
         {
@@ -437,14 +437,7 @@ impl Controller {
 /// The address of an Application object.
 #[must_use]
 pub fn application_ref(namespace: &str, name: &str) -> ObjectRef {
-    ObjectRef::new(kind("Application"), namespace, name)
-}
-
-fn kind(kind: &str) -> GroupVersionKind {
-    let version = API_VERSION
-        .strip_prefix(GROUP)
-        .and_then(|v| v.strip_prefix('/'));
-    GroupVersionKind::new(GROUP, version.unwrap_or_default(), kind)
+    ObjectRef::new(application_kind(), namespace, name)
 }
 
 /// A sync that somebody asked for through the Application's `operation`.

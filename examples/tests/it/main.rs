@@ -14,5 +14,6 @@ mod control_plane;
 mod bad_input;
 mod corpus_seed;
 mod demo;
+mod layers;
 mod real_cluster;
 mod support;

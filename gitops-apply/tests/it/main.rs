@@ -1,5 +1,14 @@
 //! Integration tests.
 
+#![allow(
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "tests print scores; the harness of the control plane is shared"
+)]
+
+#[path = "../control-plane/harness.rs"]
+mod control_plane;
+
 mod conformance;
 mod corpus;
 mod corpus_embedded;
@@ -12,3 +21,13 @@ mod crash;
 #[cfg(feature = "rest")]
 mod rest;
 mod sync;
+
+/// Runs a future that needs timers and sockets.
+fn on_runtime<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}

@@ -130,14 +130,18 @@ impl Suite {
     /// Runs all cases, one after the other.
     pub async fn run_all(&self) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
-        for (index, case) in cases().into_iter().enumerate() {
-            let result = self.run(index, &case).await;
-            outcomes.push(Outcome {
-                name: case.name,
-                result,
-            });
+        for (number, case) in cases().iter().enumerate() {
+            outcomes.push(self.outcome(number, case).await);
         }
         outcomes
+    }
+
+    /// Runs one case, as [`run`](Self::run) does, and says how it went.
+    pub async fn outcome(&self, number: usize, case: &Case) -> Outcome {
+        Outcome {
+            name: case.name.clone(),
+            result: self.run(number, case).await,
+        }
     }
 
     /// Runs one case; `number` makes its names its own.

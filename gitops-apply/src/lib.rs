@@ -21,3 +21,4 @@ pub mod hooks;
 #[cfg(feature = "kube")]
 pub mod kube;
 pub mod plan;
+mod refusal;

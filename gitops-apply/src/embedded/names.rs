@@ -52,9 +52,14 @@ impl NameRule {
 
 pub(crate) fn dns_label(name: &str) -> Result<(), String> {
     too_long(name, 63)?;
-    is_dns(name)
-        .then_some(())
-        .ok_or_else(|| DNS_LABEL.to_owned())
+    if is_dns(name) {
+        return Ok(());
+    }
+    Err(if dns_subdomain(name).is_ok() {
+        "must not contain dots".to_owned()
+    } else {
+        DNS_LABEL.to_owned()
+    })
 }
 
 pub(crate) fn dns_subdomain(name: &str) -> Result<(), String> {

@@ -37,16 +37,29 @@ impl Selector {
             rest: text.trim_start(),
         };
         let mut requirements = Vec::new();
-        if lexer.rest.is_empty() {
-            return Ok(Self::default());
+        match lexer.peek() {
+            "" => return Ok(Self::default()),
+            first if first != "!" && is_special(first) => {
+                return Err(ApiError::bad_request(format!(
+                    "found '{first}', expected: !, identifier, or 'end of string'"
+                )));
+            }
+            _ => {}
         }
         loop {
             requirements.push(lexer.requirement()?);
             match lexer.next() {
                 "" => break,
-                "," => {}
+                "," => {
+                    let next = lexer.peek();
+                    if next != "!" && (next.is_empty() || is_special(next)) {
+                        return Err(ApiError::bad_request(format!(
+                            "found '{next}', expected: identifier after ','"
+                        )));
+                    }
+                }
                 other => {
-                    return Err(unparsable(&format!(
+                    return Err(ApiError::bad_request(format!(
                         "found '{other}', expected: ',' or 'end of string'"
                     )));
                 }
@@ -189,10 +202,8 @@ impl<'a> Lexer<'a> {
         } else {
             (false, first)
         };
-        if key.is_empty() || key.chars().all(|c| "=!(),<>".contains(c)) {
-            return Err(unparsable(&format!(
-                "found '{key}', expected: !, identifier, or 'end of string'"
-            )));
+        if key.is_empty() || is_special(key) {
+            return Err(unparsable(&format!("found '{key}', expected: identifier")));
         }
         if let Err(reason) = super::names::qualified_name(key) {
             return Err(ApiError::bad_request(format!(
@@ -227,8 +238,9 @@ impl<'a> Lexer<'a> {
                 Ok(requirement(operator, [value.to_owned()].into()))
             }
             "in" | "notin" => {
-                if self.next() != "(" {
-                    return Err(unparsable("expected: '('"));
+                let opening = self.next();
+                if opening != "(" {
+                    return Err(unparsable(&format!("found '{opening}' expected: '('")));
                 }
                 let mut values = BTreeSet::new();
                 loop {
@@ -272,6 +284,10 @@ impl<'a> Lexer<'a> {
             ))),
         }
     }
+}
+
+fn is_special(token: &str) -> bool {
+    token.chars().all(|c| "=!(),<>".contains(c))
 }
 
 fn check_value(key: &str, value: &str) -> Result<(), ApiError> {

@@ -12,6 +12,8 @@ use gitops_core::{
 };
 use serde_json::{Value, json};
 
+use crate::refusal;
+
 /// A refused request: what a `Status` object of the API says. Boxed, since most requests succeed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiError(Box<Refusal>);
@@ -149,16 +151,6 @@ impl FieldError {
             reason: "FieldValueTooLong",
             detail: format!("Too long: may not be more than {limit} bytes"),
         }
-    }
-
-    fn is_immutable(&self) -> bool {
-        self.detail.contains("immutable")
-            || self.detail.contains("cannot change")
-            || self.detail.contains("may not change once set")
-            || self.detail.contains("updates to statefulset spec")
-            || self.detail.contains("pod updates may not change")
-            || self.detail.contains("updates to parameters are forbidden")
-            || self.detail.contains("updates to provisioner are forbidden")
     }
 }
 
@@ -348,15 +340,10 @@ impl ApiError {
     /// Whether another object in its place is the only way out.
     fn is_immutable(&self) -> bool {
         self.reason == Reason::Invalid
-            && !self.causes.is_empty()
-            && self.causes.iter().any(|cause| {
-                FieldError {
-                    field: String::new(),
-                    reason: cause.reason,
-                    detail: cause.message.clone(),
-                }
-                .is_immutable()
-            })
+            && self
+                .causes
+                .iter()
+                .any(|cause| refusal::is_immutable(&cause.message))
     }
 
     /// The `Status` document.

@@ -2,12 +2,12 @@
 //! does not know that yet (before 1.26).
 
 use gitops_core::{
-    GroupVersionKind, Scope,
+    ErrorClass, GroupVersionKind, Scope,
     cluster::{ClusterError, Discovery, ServedKind},
 };
 use serde::Deserialize;
 
-use super::{KubeCluster, failure, request::Call};
+use super::{KubeCluster, request::Call};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
      application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
@@ -51,14 +51,11 @@ async fn read<T: for<'de> Deserialize<'de>>(
     path: &str,
     accept: &str,
 ) -> Result<T, ClusterError> {
-    let call = Call::read(path);
-    let request = call.request_accepting(accept)?;
-    let limit = cluster.options.request_timeout;
-    match tokio::time::timeout(limit, cluster.client.request::<T>(request)).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(failure::of(error, &call)),
-        Err(_) => Err(ClusterError::Timeout { after: limit }),
-    }
+    let answer = cluster.send_accepting(&Call::read(path), accept).await?;
+    serde_json::from_value(answer).map_err(|error| ClusterError::Other {
+        class: ErrorClass::Unavailable,
+        source: format!("{path} is not what discovery answers: {error}").into(),
+    })
 }
 
 fn add(discovery: &mut Discovery, group: &Group) {

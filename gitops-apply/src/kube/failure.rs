@@ -9,6 +9,7 @@ use gitops_core::{
 use kube::core::Status;
 
 use super::request::Call;
+use crate::refusal;
 
 /// A kubeconfig or an in-cluster configuration cannot be used.
 pub(super) fn config(error: impl std::error::Error + Send + Sync + 'static) -> ClusterError {
@@ -18,10 +19,40 @@ pub(super) fn config(error: impl std::error::Error + Send + Sync + 'static) -> C
     }
 }
 
+/// A request failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: ClusterError,
+    /// No connection could be made: the server never saw the request.
+    pub(super) unsent: bool,
+}
+
+impl From<ClusterError> for Failed {
+    fn from(error: ClusterError) -> Self {
+        Self {
+            error,
+            unsent: false,
+        }
+    }
+}
+
 /// What became of a request.
-pub(super) fn of(error: kube::Error, call: &Call) -> ClusterError {
+pub(super) fn of(error: kube::Error, call: &Call) -> Failed {
+    let unsent = match &error {
+        kube::Error::Service(error) => error
+            .downcast_ref::<hyper_util::client::legacy::Error>()
+            .is_some_and(hyper_util::client::legacy::Error::is_connect),
+        _ => false,
+    };
+    Failed {
+        error: cluster_error(error, call),
+        unsent,
+    }
+}
+
+fn cluster_error(error: kube::Error, call: &Call) -> ClusterError {
     match error {
-        kube::Error::Api(status) => of_status(&status, call),
+        kube::Error::Api(status) => of_status(&status, None, call),
         kube::Error::Auth(error) => ClusterError::Unauthenticated {
             message: error.to_string(),
         },
@@ -38,14 +69,15 @@ pub(super) fn of(error: kube::Error, call: &Call) -> ClusterError {
 }
 
 /// What the server says.
-pub(super) fn of_status(status: &Status, call: &Call) -> ClusterError {
+pub(super) fn of_status(status: &Status, wait: Option<Duration>, call: &Call) -> ClusterError {
     let object = call.object.clone();
     let message = status.message.clone();
     let details = status.details.as_ref();
     let retry_after = details
         .map(|details| details.retry_after_seconds)
         .filter(|seconds| *seconds > 0)
-        .map(|seconds| Duration::from_secs(seconds.into()));
+        .map(|seconds| Duration::from_secs(seconds.into()))
+        .or(wait);
     match (status.code, status.reason.as_str()) {
         (404, _) if details.is_none_or(|details| details.name.is_empty()) => {
             ClusterError::UnknownKind {
@@ -72,9 +104,8 @@ pub(super) fn of_status(status: &Status, call: &Call) -> ClusterError {
         }
         (410, _) | (_, "Expired") => ClusterError::Expired { from: object },
         (422 | 400, _) => {
-            let immutable = message.contains("immutable")
-                || message.contains("may not be changed")
-                || message.contains("updates to statefulset spec for fields other than");
+            let mut causes = details.iter().flat_map(|details| &details.causes);
+            let immutable = causes.any(|cause| refusal::is_immutable(&cause.message));
             ClusterError::Invalid {
                 object,
                 message,
@@ -88,6 +119,11 @@ pub(super) fn of_status(status: &Status, call: &Call) -> ClusterError {
             retry_after,
         },
         (408 | 504, _) => ClusterError::Unavailable { message },
+        (500, "") if refusal::is_about_the_object(&message) => ClusterError::Invalid {
+            object,
+            message,
+            immutable: false,
+        },
         (500.., _) => ClusterError::Unavailable { message },
         _ => ClusterError::Invalid {
             object,

@@ -1,24 +1,33 @@
 //! A real Kubernetes cluster through the kube crate.
 //!
 //! [`KubeCluster`] sends raw requests and reads raw JSON, so that nothing of an object is lost on the
-//! way. Deadlines and retries are its own: kube's default retries are off, every request ends within
-//! [`KubeOptions::request_timeout`], and only reads are sent again by themselves. Who writes decides
-//! himself what to do about a failure.
+//! way. Deadlines and retries are its own: every try ends within [`KubeOptions::request_timeout`];
+//! reads are sent again by themselves, writes only where the server cannot have taken them (it said
+//! so by 429, or no connection could be made). Who writes decides himself about every other failure.
+//!
+//! Clusters come from kubeconfigs and their contexts, from the [Secrets](ClusterSecret) in which Argo
+//! CD keeps them, and from the pod that the process runs in.
 
+mod connect;
 mod discovery;
 mod failure;
+mod options;
+mod pace;
 mod request;
+mod schemas;
+mod secret;
+mod transport;
 mod watch;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use gitops_core::{
-    Classified as _, ErrorClass, GroupVersionKind, Manifest, ObjectRef,
+    ErrorClass, GroupVersionKind, Manifest, ObjectRef,
     clock::{Clock, Timestamp},
     cluster::{
         ApplyOptions, Cluster, ClusterError, DeleteOptions, Discovery, ListScope, ObjectList,
@@ -26,130 +35,53 @@ use gitops_core::{
     },
     schema::Schemas,
 };
-use gitops_diff::{SchemaSet, bundled_schemas, bundled_schemas_of};
-use kube::{Client, Config, config::KubeConfigOptions};
+use kube::Client;
 use serde_json::Value;
 
-use request::{Call, Method};
-
-/// How a [`KubeCluster`] behaves.
-#[derive(Debug, Clone)]
-pub struct KubeOptions {
-    /// Every request but a watch ends within this time.
-    pub request_timeout: Duration,
-    /// How often a read is sent again after a failure that may pass.
-    pub read_retries: u32,
-    /// Items of a page of a list.
-    pub page_size: u32,
-    /// What the cluster serves is asked for again after this time, and whenever a kind is missing.
-    pub discovery_age: Duration,
-    /// Acts as this user.
-    pub impersonate: Option<String>,
-}
-
-impl Default for KubeOptions {
-    fn default() -> Self {
-        Self {
-            request_timeout: Duration::from_secs(30),
-            read_retries: 3,
-            page_size: 500,
-            discovery_age: Duration::from_secs(60),
-            impersonate: None,
-        }
-    }
-}
+pub use self::{
+    options::{Impersonation, KubeOptions, Rate},
+    secret::{ClusterSecret, ClusterSecretError},
+};
+use self::{pace::Bucket, request::Call, schemas::KnownSchemas};
 
 /// A real cluster. Cloning it is not needed: share it in an `Arc`.
 pub struct KubeCluster {
     client: Client,
     options: KubeOptions,
     clock: Arc<dyn Clock>,
+    budget: Bucket,
+    limit: Option<Bucket>,
+    /// A server that never answered is not waited for.
+    has_answered: AtomicBool,
     known: Mutex<Known>,
+}
+
+impl std::fmt::Debug for KubeCluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KubeCluster")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What was learnt of the cluster.
 #[derive(Default)]
 struct Known {
     discovery: Option<(Arc<Discovery>, Timestamp)>,
-    schemas: Option<(Arc<Discovery>, Arc<SchemaSet>)>,
-    /// When a definition of kinds was last written: the server serves them a moment later.
+    schemas: Option<KnownSchemas>,
+    /// When a definition of kinds was last written: the server serves them, or no longer does, a
+    /// moment later.
     defined: Option<Timestamp>,
 }
 
-/// How long a kind is waited for after a definition was written.
+/// How long a change of what is served is expected after a definition was written.
 const DEFINITION_PATIENCE: Duration = Duration::from_secs(10);
+/// How old the knowledge of what is served may be meanwhile.
+const DEFINITION_AGE: Duration = Duration::from_millis(250);
+/// How often a list is begun anew because its pages expired.
+const LIST_ATTEMPTS: u32 = 3;
 
 impl KubeCluster {
-    /// A cluster behind a client.
-    #[must_use]
-    pub fn new(client: Client, clock: Arc<dyn Clock>, options: KubeOptions) -> Self {
-        Self {
-            client,
-            options,
-            clock,
-            known: Mutex::default(),
-        }
-    }
-
-    /// The cluster of a kubeconfig's context; of the current one where it is `None`. The kubeconfig is
-    /// found as kubectl finds it.
-    ///
-    /// # Errors
-    /// When the kubeconfig cannot be read or lacks the context.
-    pub async fn from_kubeconfig(
-        context: Option<&str>,
-        clock: Arc<dyn Clock>,
-        options: KubeOptions,
-    ) -> Result<Self, ClusterError> {
-        let choice = KubeConfigOptions {
-            context: context.map(str::to_owned),
-            ..KubeConfigOptions::default()
-        };
-        let config = Config::from_kubeconfig(&choice)
-            .await
-            .map_err(failure::config)?;
-        Self::from_config(config, clock, options)
-    }
-
-    /// The cluster that the process runs in.
-    ///
-    /// # Errors
-    /// When the process does not run in a cluster.
-    pub fn in_cluster(clock: Arc<dyn Clock>, options: KubeOptions) -> Result<Self, ClusterError> {
-        let config = Config::incluster().map_err(failure::config)?;
-        Self::from_config(config, clock, options)
-    }
-
-    /// The cluster of a kubeconfig given as text, as a Secret holds it.
-    ///
-    /// # Errors
-    /// When the text is no kubeconfig.
-    pub async fn from_kubeconfig_text(
-        text: &str,
-        clock: Arc<dyn Clock>,
-        options: KubeOptions,
-    ) -> Result<Self, ClusterError> {
-        let kubeconfig = kube::config::Kubeconfig::from_yaml(text).map_err(failure::config)?;
-        let choice = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &choice)
-            .await
-            .map_err(failure::config)?;
-        Self::from_config(config, clock, options)
-    }
-
-    fn from_config(
-        mut config: Config,
-        clock: Arc<dyn Clock>,
-        options: KubeOptions,
-    ) -> Result<Self, ClusterError> {
-        config.default_retry = false;
-        if let Some(user) = &options.impersonate {
-            config.auth_info.impersonate = Some(user.clone());
-        }
-        let client = Client::try_from(config).map_err(failure::config)?;
-        Ok(Self::new(client, clock, options))
-    }
-
     /// Looks a kind up, asking the server anew where it is not known.
     async fn served(&self, gvk: &GroupVersionKind) -> Result<ServedKind, ClusterError> {
         let known = self.discovery().await?;
@@ -163,22 +95,24 @@ impl KubeCluster {
             if let Some(served) = fresh.get(gvk) {
                 return Ok(served.clone());
             }
-            let now = self.clock.now();
-            let defined = self
-                .known
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .defined;
-            let is_expected = defined.is_some_and(|defined| {
-                Duration::try_from(now.duration_since(defined))
-                    .is_ok_and(|since| since < DEFINITION_PATIENCE)
-            });
+            let is_expected = self.awaits_definitions();
             if !is_expected {
                 return Err(ClusterError::UnknownKind { gvk: gvk.clone() });
             }
             self.clock.sleep(Duration::from_millis(200)).await;
             age = Duration::ZERO;
         }
+    }
+
+    /// Whether what is served may change any moment.
+    fn awaits_definitions(&self) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = known
+            .defined
+            .map(|defined| self.clock.now().duration_since(defined));
+        since.is_some_and(|since| {
+            Duration::try_from(since).is_ok_and(|since| since < DEFINITION_PATIENCE)
+        })
     }
 
     async fn discovery_younger_than(&self, age: Duration) -> Result<Arc<Discovery>, ClusterError> {
@@ -213,36 +147,6 @@ impl KubeCluster {
         }
     }
 
-    async fn send(&self, call: Call) -> Result<Value, ClusterError> {
-        let mut tries = 0;
-        loop {
-            let request = call.request(&self.options)?;
-            let answer = self.client.request::<Value>(request);
-            let result = match tokio::time::timeout(self.options.request_timeout, answer).await {
-                Ok(Ok(value)) => return Ok(value),
-                Ok(Err(error)) => Err(failure::of(error, &call)),
-                Err(_) => Err(ClusterError::Timeout {
-                    after: self.options.request_timeout,
-                }),
-            };
-            match result {
-                Err(error)
-                    if call.method == Method::Get
-                        && error.is_retryable()
-                        && tries < self.options.read_retries =>
-                {
-                    let pause = error
-                        .retry_after()
-                        .unwrap_or(Duration::from_millis(100 << tries.min(6)))
-                        .min(self.options.request_timeout);
-                    tries += 1;
-                    self.clock.sleep(pause).await;
-                }
-                result => return result,
-            }
-        }
-    }
-
     async fn write(
         &self,
         object: &Manifest,
@@ -250,7 +154,7 @@ impl KubeCluster {
     ) -> Result<Manifest, ClusterError> {
         let address = object.object_ref();
         let served = self.served(&address.gvk).await?;
-        let value = self.send(call(&served, &address)).await?;
+        let value = self.send(&call(&served, &address)).await?;
         self.forget_if_definition(&address.gvk);
         manifest(value, &address.gvk)
     }
@@ -259,45 +163,23 @@ impl KubeCluster {
 #[async_trait]
 impl Cluster for KubeCluster {
     async fn discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
-        self.discovery_younger_than(self.options.discovery_age)
-            .await
+        let age = if self.awaits_definitions() {
+            DEFINITION_AGE.min(self.options.discovery_age)
+        } else {
+            self.options.discovery_age
+        };
+        self.discovery_younger_than(age).await
     }
 
-    /// The bundled schemas of the server's version, and those of its CustomResourceDefinitions.
+    /// The bundled schemas of the server's version, and those of its CustomResourceDefinitions; the
+    /// server's own for all else.
     async fn schemas(&self) -> Result<Arc<dyn Schemas>, ClusterError> {
-        let discovery = self.discovery().await?;
-        {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((read_with, schemas)) = &known.schemas
-                && Arc::ptr_eq(read_with, &discovery)
-            {
-                return Ok(schemas.clone());
-            }
-        }
-        let below: Arc<dyn Schemas> = match bundled_schemas_of(&discovery.version) {
-            Some(schemas) => Arc::new(schemas),
-            None => bundled_schemas(),
-        };
-        let mut schemas = SchemaSet::over(below);
-        let definitions =
-            GroupVersionKind::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
-        if discovery.get(&definitions).is_some() {
-            for definition in self.list(&ListScope::all(definitions)).await?.items {
-                // A definition that cannot be read leaves its kind without a schema, no more.
-                if let Err(error) = schemas.add_crd(&definition) {
-                    tracing::warn!(definition = definition.name(), %error, "no schema");
-                }
-            }
-        }
-        let schemas = Arc::new(schemas);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.schemas = Some((discovery, schemas.clone()));
-        Ok(schemas)
+        schemas::of(self).await
     }
 
     async fn get(&self, object: &ObjectRef) -> Result<Option<Manifest>, ClusterError> {
         let served = self.served(&object.gvk).await?;
-        match self.send(Call::get(&served, object)).await {
+        match self.send(&Call::get(&served, object)).await {
             Ok(value) => manifest(value, &object.gvk).map(Some),
             Err(ClusterError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -308,9 +190,21 @@ impl Cluster for KubeCluster {
         let served = self.served(&scope.gvk).await?;
         let mut list = ObjectList::default();
         let mut next = String::new();
+        let mut attempts = 1;
         loop {
-            let call = Call::list(&served, scope, self.options.page_size, &next);
-            let mut page = self.send(call).await?;
+            // The last attempt asks for one page, which cannot expire.
+            let is_last = attempts == LIST_ATTEMPTS;
+            let page_size = if is_last { 0 } else { self.options.page_size };
+            let call = Call::list(&served, scope, page_size, &next);
+            let mut page = match self.send(&call).await {
+                Err(ClusterError::Expired { .. }) if !next.is_empty() => {
+                    attempts += 1;
+                    list.items.clear();
+                    next.clear();
+                    continue;
+                }
+                page => page?,
+            };
             if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
                 for item in items {
                     list.items.push(manifest(item, &scope.gvk)?);
@@ -334,7 +228,7 @@ impl Cluster for KubeCluster {
         from: &str,
     ) -> Result<BoxStream<'static, Result<WatchEvent, ClusterError>>, ClusterError> {
         let served = self.served(&scope.gvk).await?;
-        watch::open(&self.client, &self.options, &served, scope, from).await
+        watch::open(self, &served, scope, from).await
     }
 
     async fn apply(
@@ -378,7 +272,7 @@ impl Cluster for KubeCluster {
     ) -> Result<Manifest, ClusterError> {
         let served = self.served(&object.gvk).await?;
         let value = self
-            .send(Call::patch(&served, object, patch, options)?)
+            .send(&Call::patch(&served, object, patch, options)?)
             .await?;
         self.forget_if_definition(&object.gvk);
         manifest(value, &object.gvk)
@@ -390,7 +284,7 @@ impl Cluster for KubeCluster {
         options: &DeleteOptions,
     ) -> Result<Option<Manifest>, ClusterError> {
         let served = self.served(&object.gvk).await?;
-        let value = self.send(Call::delete(&served, object, options)).await?;
+        let value = self.send(&Call::delete(&served, object, options)).await?;
         self.forget_if_definition(&object.gvk);
         // A Status says that it is gone, the object that it is on its way.
         if value.get("kind").and_then(Value::as_str) == Some("Status") {

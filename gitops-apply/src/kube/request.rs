@@ -10,8 +10,6 @@ use gitops_core::{
 use http::Request;
 use serde_json::{Value, json};
 
-use super::KubeOptions;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Get,
@@ -35,7 +33,7 @@ pub(super) struct Call {
     body: Vec<u8>,
 }
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 impl Call {
     fn new(method: Method, served: &ServedKind, object: &ObjectRef, subresource: &str) -> Self {
@@ -63,9 +61,12 @@ impl Call {
         Self::new(Method::Get, served, object, "")
     }
 
+    /// A page of a list; all of it at once where `page_size` is 0.
     pub(super) fn list(served: &ServedKind, scope: &ListScope, page_size: u32, next: &str) -> Self {
         let mut call = Self::collection(served, scope);
-        call.query.push(("limit", page_size.to_string()));
+        if page_size > 0 {
+            call.query.push(("limit", page_size.to_string()));
+        }
         if !next.is_empty() {
             call.query.push(("continue", next.to_owned()));
         }
@@ -225,13 +226,8 @@ impl Call {
         }
     }
 
-    /// The HTTP request.
-    pub(super) fn request(&self, _: &KubeOptions) -> Result<Request<Vec<u8>>, ClusterError> {
-        self.request_accepting(JSON)
-    }
-
-    /// The HTTP request for an answer in another form.
-    pub(super) fn request_accepting(&self, accept: &str) -> Result<Request<Vec<u8>>, ClusterError> {
+    /// The HTTP request for an answer in this form.
+    pub(super) fn request(&self, accept: &str) -> Result<Request<Vec<u8>>, ClusterError> {
         let mut uri = self.path.clone();
         for (index, (name, value)) in self.query.iter().enumerate() {
             uri.push(if index == 0 { '?' } else { '&' });
@@ -337,11 +333,7 @@ mod tests {
             label_selector: "a=b,c in (d)".into(),
         };
         let call = Call::list(&served(Scope::Namespaced), &scope, 10, "");
-        let uri = call
-            .request(&KubeOptions::default())
-            .unwrap()
-            .uri()
-            .to_string();
+        let uri = call.request(JSON).unwrap().uri().to_string();
         assert_eq!(
             uri,
             "/apis/rbac.authorization.k8s.io/v1/roles?labelSelector=a%3Db%2Cc%20in%20%28d%29&limit=10"

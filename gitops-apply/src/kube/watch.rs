@@ -1,47 +1,71 @@
 //! Watches: events after a resource version, with bookmarks.
 
-use futures::{StreamExt as _, stream::BoxStream};
+use std::time::Duration;
+
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use gitops_core::cluster::{ClusterError, ListScope, ServedKind, WatchEvent};
-use kube::{Client, core::WatchEvent as Raw};
+use kube::core::WatchEvent as Raw;
 use serde_json::Value;
 
-use super::{KubeOptions, failure, manifest, request::Call};
+use super::{
+    KubeCluster, failure,
+    failure::Failed,
+    manifest,
+    request::{Call, JSON},
+};
 
-/// The server ends a watch after this many seconds; the caller resumes it from the last event.
-const WATCH_SECONDS: u64 = 290;
+type Events = BoxStream<'static, Result<Raw<Value>, kube::Error>>;
 
-/// Opens a watch.
+/// Opens a watch. It ends without an error when the server ends it, or when nothing is heard for so
+/// long that the connection may be dead.
 pub(super) async fn open(
-    client: &Client,
-    options: &KubeOptions,
+    cluster: &KubeCluster,
     served: &ServedKind,
     scope: &ListScope,
     from: &str,
 ) -> Result<BoxStream<'static, Result<WatchEvent, ClusterError>>, ClusterError> {
-    let call = Call::watch(served, scope, from, WATCH_SECONDS);
-    let request = call.request(options)?;
-    let opening = client.request_events::<Value>(request);
-    let events = match tokio::time::timeout(options.request_timeout, opening).await {
-        Ok(Ok(events)) => events,
-        Ok(Err(error)) => return Err(expired(failure::of(error, &call), from)),
-        Err(_) => {
-            return Err(ClusterError::Timeout {
-                after: options.request_timeout,
-            });
-        }
-    };
+    let seconds = cluster.options.watch_time.as_secs().max(1);
+    let call = Call::watch(served, scope, from, seconds);
+    let events = cluster
+        .patiently(&call, || opening(cluster, &call))
+        .await
+        .map_err(|error| expired(error, from))?;
     let gvk = scope.gvk.clone();
     let from = from.to_owned();
-    let stream = events.map(move |event: Result<Raw<Value>, kube::Error>| {
-        match event.map_err(|error| failure::of(error, &call))? {
+    let stream = heard(events, cluster.options.watch_silence).map(move |event| {
+        match event.map_err(|error| failure::of(error, &call).error)? {
             Raw::Added(object) => manifest(object, &gvk).map(WatchEvent::Added),
             Raw::Modified(object) => manifest(object, &gvk).map(WatchEvent::Modified),
             Raw::Deleted(object) => manifest(object, &gvk).map(WatchEvent::Deleted),
             Raw::Bookmark(bookmark) => Ok(WatchEvent::Bookmark(bookmark.metadata.resource_version)),
-            Raw::Error(status) => Err(expired(failure::of_status(&status, &call), &from)),
+            Raw::Error(status) => Err(expired(failure::of_status(&status, None, &call), &from)),
         }
     });
     Ok(stream.boxed())
+}
+
+async fn opening(cluster: &KubeCluster, call: &Call) -> Result<Events, Failed> {
+    let request = cluster.request(call, JSON)?;
+    let limit = cluster.options.request_timeout;
+    match tokio::time::timeout(limit, cluster.client.request_events(request)).await {
+        Ok(Ok(events)) => Ok(events.boxed()),
+        Ok(Err(error)) => Err(failure::of(error, call)),
+        Err(_) => Err(ClusterError::Timeout { after: limit }.into()),
+    }
+}
+
+/// The events, until none comes for too long.
+fn heard(
+    events: Events,
+    silence: Duration,
+) -> impl futures::Stream<Item = Result<Raw<Value>, kube::Error>> + Send {
+    stream::unfold(events, move |mut events| async move {
+        let next = tokio::time::timeout(silence, events.next()).await;
+        Some((next.ok()??, events))
+    })
 }
 
 fn expired(error: ClusterError, from: &str) -> ClusterError {

@@ -164,6 +164,9 @@ impl ControlPlane {
                     self.path("service-account.key").display()
                 ),
                 "--concurrent-deployment-syncs=10".to_owned(),
+                "--concurrent-namespace-syncs=20".to_owned(),
+                "--kube-api-qps=1000".to_owned(),
+                "--kube-api-burst=1000".to_owned(),
             ],
         );
         self.spawn(
@@ -174,6 +177,8 @@ impl ControlPlane {
                 format!("--secure-port={}", self.ports.scheduler),
                 "--bind-address=127.0.0.1".to_owned(),
                 format!("--cert-dir={}", self.path("scheduler").display()),
+                "--kube-api-qps=1000".to_owned(),
+                "--kube-api-burst=1000".to_owned(),
             ],
         );
         self.spawn(

@@ -15,7 +15,10 @@ use gitops_core::{
 
 fn run(cluster: EmbeddedCluster, clock: Arc<dyn Clock>, name: &str) {
     let cluster: Arc<dyn Cluster> = Arc::new(cluster);
-    report(name, &block_on(Suite::new(cluster, clock).named(name).run_all()));
+    report(
+        name,
+        &block_on(Suite::new(cluster, clock).named(name).run_all()),
+    );
 }
 
 fn report(name: &str, outcomes: &[Outcome]) {
@@ -117,7 +120,10 @@ mod through_kube {
             let config = kube::Config::new(url.parse().expect("a URL"));
             let client = kube::Client::try_from(config).expect("a client");
             let cluster = KubeCluster::new(client, Arc::clone(&clock), KubeOptions::default());
-            let outcomes = Suite::new(Arc::new(cluster), clock).named("rest").run_all().await;
+            let outcomes = Suite::new(Arc::new(cluster), clock)
+                .named("rest")
+                .run_all()
+                .await;
             serving.abort();
             outcomes
         });
@@ -134,7 +140,7 @@ mod through_kube {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let options = KubeOptions::default();
             let cluster: Arc<dyn Cluster> = Arc::new(
-                KubeCluster::from_kubeconfig_text(&kubeconfig, Arc::clone(&clock), options)
+                KubeCluster::from_kubeconfig_text(&kubeconfig, None, Arc::clone(&clock), options)
                     .await
                     .expect("a cluster"),
             );
@@ -151,7 +157,10 @@ mod through_kube {
                 .collect()
                 .await;
             outcomes.sort_by_key(|(number, _)| *number);
-            outcomes.into_iter().map(|(_, outcome)| outcome).collect::<Vec<_>>()
+            outcomes
+                .into_iter()
+                .map(|(_, outcome)| outcome)
+                .collect::<Vec<_>>()
         });
         report("real control plane", &outcomes);
     }

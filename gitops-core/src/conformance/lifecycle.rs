@@ -115,6 +115,13 @@ fn namespaces(cases: &mut Vec<Case>) {
     case(cases, "namespace: its name is a label", |h| async move {
         let namespace =
             object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a.b"}}));
+        refused(
+            h.create(&namespace).await,
+            is_invalid,
+            "must not contain dots",
+        )?;
+        let namespace =
+            object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "A"}}));
         refused(h.create(&namespace).await, is_invalid, "RFC 1123 label")
     });
     case(

@@ -598,7 +598,7 @@ fn immutable(cases: &mut Vec<Case>) {
         ),
         (
             "cluster IP of a service",
-            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}}),
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"clusterIP": "None", "selector": {"a": "b"}, "ports": [{"port": 80}]}}),
             json!({"spec": {"clusterIP": "10.1.2.3", "clusterIPs": ["10.1.2.3"]}}),
             "may not change once set",
         ),
@@ -710,7 +710,21 @@ fn selectors(cases: &mut Vec<Case>) {
             },
         );
     }
-    for selector in ["a b c", "a in (b", "=b", "a=b c", "a in b"] {
+    let refused_ones = [
+        (
+            "a b c",
+            "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt",
+        ),
+        ("a in (b", "unable to parse requirement: found ''"),
+        ("a in b", "unable to parse requirement: found 'b'"),
+        (
+            "=b",
+            "found '=', expected: !, identifier, or 'end of string'",
+        ),
+        ("a=b c", "found 'c', expected: ',' or 'end of string'"),
+        ("a=b,", "found '', expected: identifier after ','"),
+    ];
+    for (selector, words) in refused_ones {
         case(
             cases,
             format!("selector: {selector:?} is refused"),
@@ -718,7 +732,7 @@ fn selectors(cases: &mut Vec<Case>) {
                 refused(
                     h.cluster.list(&h.configs(selector)).await,
                     is_invalid,
-                    "unable to parse requirement",
+                    words,
                 )
             },
         );

@@ -262,6 +262,10 @@ pub struct Run {
     /// Sync Applications without automated sync too, once each
     #[arg(long)]
     pub sync_all: bool,
+    /// Serve the embedded cluster's API on a loopback address, as in 127.0.0.1:8001, for kubectl and
+    /// other clients
+    #[arg(long, value_name = "ADDRESS", help_heading = "Cluster")]
+    pub listen: Option<std::net::SocketAddr>,
     #[command(flatten)]
     pub cluster: ClusterArgs,
     #[command(flatten)]

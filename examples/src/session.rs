@@ -214,6 +214,14 @@ impl Session {
         self.opened.save()
     }
 
+    /// The embedded cluster, where it is one.
+    pub fn embedded(&self) -> Option<&EmbeddedCluster> {
+        match &self.opened {
+            OpenCluster::Embedded(cluster, _) => Some(cluster),
+            OpenCluster::Real(_) => None,
+        }
+    }
+
     pub async fn close(&self) -> Result<(), Failure> {
         self.progress.finish();
         self.opened.save()

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     cluster::{Cluster, ClusterError},
     diff::DiffError,
     error::{BoxError, Classified, ErrorClass},
@@ -103,6 +103,8 @@ pub struct ExecuteOptions {
     pub unreported_after: Duration,
     /// Ends the sync early: running hooks are deleted.
     pub cancel: Option<CancelToken>,
+    /// How long a sync that has ended is remembered.
+    pub checkpoints: Checkpoints,
 }
 
 impl Default for ExecuteOptions {
@@ -116,8 +118,22 @@ impl Default for ExecuteOptions {
             task_timeout: None,
             unreported_after: Duration::from_secs(30),
             cancel: None,
+            checkpoints: Checkpoints::default(),
         }
     }
+}
+
+/// How long the checkpoint of a sync is kept, from which it goes on after a crash.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Checkpoints {
+    /// Until the sync has ended.
+    #[default]
+    UntilEnd,
+    /// Until its end is recorded elsewhere: the time is that of the last end that was. A sync that
+    /// ended later, and whose process was killed before it could tell, is not done again when it is
+    /// executed again, it is reported: its hooks do not run twice.
+    UntilRecorded(Option<Timestamp>),
 }
 
 /// Says that something is to end early. Clones share the signal.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gitops_apply::embedded::rest::RestServer;
 use gitops_core::controller::{ControllerOptions, Pass};
 
 use crate::{
@@ -21,32 +22,61 @@ pub async fn run(args: Run) -> Exit {
     let session = Session::open(&args.cluster, &args.sources, &args.output, options).await?;
     let paint = Paint::new(args.output.color);
     let mut before = String::new();
-    let shutdown = async {
+    let work = session.controller.run(interrupted(), |pass| {
+        match pass {
+            Ok(pass) => {
+                let text = changes(pass, paint);
+                if !text.is_empty() && (text != before || pass.wrote) {
+                    output::print(&text);
+                }
+                before = text;
+            }
+            Err(error) => output::complain(&format!("{error}\n")),
+        }
+        if let Err(error) = session.save() {
+            output::complain(&format!("{error}\n"));
+        }
+    });
+    match args.listen {
+        None => work.await,
+        Some(address) => {
+            let Some(cluster) = session.embedded() else {
+                return Err("--listen serves an embedded cluster; this one has its own API".into());
+            };
+            let server = RestServer::bind(cluster, address).await?;
+            output::complain(&format!("the cluster is served at {}\n", server.url()));
+            tokio::select! {
+                () = work => {}
+                () = server.run() => {}
+            }
+        }
+    }
+    session.close().await?;
+    Ok(0)
+}
+
+/// Ends when the process is asked to: by Ctrl-C, or as Kubernetes and init systems ask.
+async fn interrupted() {
+    let terminated = async {
+        #[cfg(unix)]
+        if let Ok(mut signal) =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        {
+            signal.recv().await;
+            return;
+        }
+        std::future::pending::<()>().await;
+    };
+    let stopped = async {
         // Without a handler for the signal the process ends by it, which is as good.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     };
-    session
-        .controller
-        .run(shutdown, |pass| {
-            match pass {
-                Ok(pass) => {
-                    let text = changes(pass, paint);
-                    if !text.is_empty() && (text != before || pass.wrote) {
-                        output::print(&text);
-                    }
-                    before = text;
-                }
-                Err(error) => output::complain(&format!("{error}\n")),
-            }
-            if let Err(error) = session.save() {
-                output::complain(&format!("{error}\n"));
-            }
-        })
-        .await;
-    session.close().await?;
-    Ok(0)
+    tokio::select! {
+        () = terminated => {}
+        () = stopped => {}
+    }
 }
 
 /// What a pass did and what is wrong, a line each.

@@ -16,4 +16,5 @@ mod corpus_seed;
 mod demo;
 mod layers;
 mod real_cluster;
+mod run;
 mod support;

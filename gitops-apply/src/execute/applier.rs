@@ -11,7 +11,7 @@ use futures::{StreamExt, stream};
 use gitops_core::{
     Classified, Manifest, ObjectId, ObjectRef, Scope,
     app::OperationPhase,
-    apply::{Applier, ExecuteContext, ExecuteError, ExecuteOptions, PlanError},
+    apply::{Applier, Checkpoints, ExecuteContext, ExecuteError, ExecuteOptions, PlanError},
     clock::Timestamp,
     cluster::{Cluster, ClusterError, ListScope},
     diff::Differ,
@@ -117,7 +117,7 @@ impl Applier for SyncApplier {
                 return Err(ExecuteError::Outdated { changed });
             }
         }
-        let (checkpoint, progress) = Checkpoint::open(&*self.state, plan).await?;
+        let (checkpoint, progress) = Checkpoint::open(&*self.state, plan, options.checkpoints).await?;
         let mut progress = progress.unwrap_or_else(|| Progress {
             revision: plan.revision.clone(),
             started_at: plan.settings.started_at,
@@ -207,6 +207,7 @@ struct Checkpoint<'a> {
     state: &'a dyn StateStore,
     key: StateKey,
     wanted: bool,
+    kept: Checkpoints,
     stored: bool,
     /// What was saved last: waiting for something that does not change costs no writes.
     last: Option<Progress>,
@@ -220,6 +221,7 @@ impl<'a> Checkpoint<'a> {
     async fn open(
         state: &'a dyn StateStore,
         plan: &Plan,
+        kept: Checkpoints,
     ) -> Result<(Self, Option<Progress>), ExecuteError> {
         let key = StateKey {
             owner: plan.owner.clone(),
@@ -230,6 +232,7 @@ impl<'a> Checkpoint<'a> {
             state,
             key,
             wanted,
+            kept,
             stored: false,
             last: None,
         };
@@ -245,6 +248,7 @@ impl<'a> Checkpoint<'a> {
                 stored.revision == plan.revision
                     && stored.hooks == program::hooks_digest(plan)
                     && plan.settings.started_at - stored.started_at < MAX_AGE_SECONDS
+                    && !is_over(stored, kept)
             })
             .map(|mut stored| {
                 // The process may have ended while it cleaned up: that is done again.
@@ -265,7 +269,11 @@ impl<'a> Checkpoint<'a> {
         Ok(())
     }
 
-    async fn clear(&mut self) -> Result<(), ExecuteError> {
+    /// The sync has ended.
+    async fn end(&mut self, progress: &Progress) -> Result<(), ExecuteError> {
+        if matches!(self.kept, Checkpoints::UntilRecorded(_)) {
+            return self.save(progress).await;
+        }
         if self.stored {
             self.state
                 .save(&self.key, None)
@@ -275,6 +283,17 @@ impl<'a> Checkpoint<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a checkpoint is of a sync whose end is known.
+fn is_over(progress: &Progress, kept: Checkpoints) -> bool {
+    progress.is_completed()
+        && match kept {
+            Checkpoints::UntilRecorded(recorded) => {
+                recorded.is_some_and(|recorded| progress.started_at <= recorded.as_second())
+            }
+            _ => true,
+        }
 }
 
 fn state_failed(error: gitops_core::state::StateError) -> ExecuteError {
@@ -323,7 +342,7 @@ impl Drive<'_> {
                         self.context.clock.sleep(self.options.poll_interval).await;
                     }
                     Action::Finish => {
-                        self.checkpoint.clear().await?;
+                        self.checkpoint.end(self.machine.progress()).await?;
                         return Ok(());
                     }
                 }

@@ -6,8 +6,11 @@ use std::{
 };
 
 use crate::{
-    app::{AppProject, Application, ApplicationStatus, OperationPhase, ProjectRules, Retry},
-    apply::ExecuteContext,
+    app::{
+        AppProject, Application, ApplicationStatus, OperationPhase, OperationState, ProjectRules,
+        Retry,
+    },
+    apply::{Checkpoints, ExecuteContext, ExecuteOptions},
     clock::Timestamp,
     cluster::Propagation,
     object::{GroupKind, GroupVersionKind, Manifest, ObjectId, Scope},
@@ -245,7 +248,12 @@ impl Pipeline {
                 Err(error) => return status::failed(application, error, &*self.clock),
             }
         };
-        let report = match self.execute(owner, &comparison, &rules).await {
+        let recorded = application
+            .status
+            .as_ref()
+            .and_then(|status| status.operation_state.as_ref())
+            .and_then(finished_at);
+        let report = match self.execute(owner, &comparison, &rules, recorded).await {
             Ok(report) => report,
             Err(error) => {
                 self.live.forget_all().await;
@@ -262,6 +270,7 @@ impl Pipeline {
         owner: &Owner,
         comparison: &Comparison,
         policy: &dyn Policy,
+        recorded: Option<Timestamp>,
     ) -> Result<Report, PipelineError> {
         if comparison.desired.remembered_changed {
             let key = remembered_key(owner);
@@ -282,7 +291,11 @@ impl Pipeline {
                 .map(|s| s.object.clone()),
         );
         inventory.save(&before, &during).await?;
-        let report = self.run(&comparison.plan, policy).await;
+        let options = ExecuteOptions {
+            checkpoints: Checkpoints::UntilRecorded(recorded),
+            ..self.options.execute.clone()
+        };
+        let report = self.run(&comparison.plan, policy, &options).await;
         self.live.forget(&touched(&comparison.plan)).await;
         let report = report?;
         let mut after: BTreeSet<ObjectId> = comparison
@@ -304,7 +317,12 @@ impl Pipeline {
         Ok(report)
     }
 
-    async fn run(&self, plan: &Plan, policy: &dyn Policy) -> Result<Report, PipelineError> {
+    async fn run(
+        &self,
+        plan: &Plan,
+        policy: &dyn Policy,
+        options: &ExecuteOptions,
+    ) -> Result<Report, PipelineError> {
         let context = ExecuteContext {
             clock: &*self.clock,
             health: &*self.health,
@@ -313,7 +331,7 @@ impl Pipeline {
         };
         Ok(self
             .applier
-            .execute(plan, &*self.cluster, &context, &self.options.execute)
+            .execute(plan, &*self.cluster, &context, options)
             .await?)
     }
 
@@ -341,7 +359,8 @@ impl Pipeline {
         let plan = self
             .applier
             .plan_deletion(owner, set, &live, &*schemas, &options)?;
-        let report = self.run(&plan, &crate::policy::PermitAll).await;
+        let options = &self.options.execute;
+        let report = self.run(&plan, &crate::policy::PermitAll, options).await;
         self.live.forget(&touched(&plan)).await;
         let report = report?;
         if report.phase == OperationPhase::Succeeded {
@@ -564,7 +583,7 @@ fn synced_before(application: &Application, comparison: &Comparison) -> bool {
 fn attempted<'a>(
     application: &'a Application,
     comparison: &Comparison,
-) -> Option<&'a crate::app::OperationState> {
+) -> Option<&'a OperationState> {
     let state = application.status.as_ref()?.operation_state.as_ref()?;
     let result = state.sync_result.as_ref()?;
     let revisions: Vec<&str> = comparison
@@ -585,6 +604,10 @@ fn attempted<'a>(
         result.sources == sources
     };
     (same_revision && same_source).then_some(state)
+}
+
+fn finished_at(state: &OperationState) -> Option<Timestamp> {
+    state.finished_at.as_deref()?.parse().ok()
 }
 
 /// What the application's sync policy asks for.
@@ -624,13 +647,9 @@ fn decide(application: &Application, comparison: &Comparison, now: Timestamp) ->
     if changes.is_empty() {
         return Decision::Nothing;
     }
-    let since = state
-        .finished_at
-        .as_deref()
-        .and_then(|time| time.parse::<Timestamp>().ok())
-        .map_or(Duration::MAX, |time| {
-            Duration::try_from(now.duration_since(time)).unwrap_or_default()
-        });
+    let since = finished_at(state).map_or(Duration::MAX, |time| {
+        Duration::try_from(now.duration_since(time)).unwrap_or_default()
+    });
     let retries = state.retry_count.unwrap_or(0);
     let (wait, request, tries) = if state.phase == OperationPhase::Succeeded {
         if !automated.self_heal {

@@ -63,11 +63,45 @@ pub enum Event {
         /// Whether objects were written.
         wrote: bool,
     },
+    /// A revision of a repository is being fetched. Whoever asked for it meanwhile waits for the same fetch.
+    Fetch {
+        /// URL of the repository, without credentials.
+        url: String,
+        /// The revision.
+        revision: String,
+        /// How far it got.
+        progress: FetchProgress,
+    },
     /// Something worth a line for people.
     Note {
         /// Whose.
         owner: Owner,
         /// The line.
+        message: String,
+    },
+}
+
+/// How far a fetch got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FetchProgress {
+    /// The server is asked.
+    Started,
+    /// Data comes in.
+    Receiving {
+        /// Bytes so far.
+        bytes: u64,
+        /// How many objects there will be, once that is known.
+        objects: Option<u32>,
+    },
+    /// Everything is there.
+    Ended {
+        /// Bytes that came.
+        bytes: u64,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
         message: String,
     },
 }

@@ -1,9 +1,12 @@
 //! Which files differ between two revisions, found by comparing trees: equal directories are
 //! skipped by their ids, so that the cost follows the size of the change and not of the repository.
 
-use gitops_core::source::TreeError;
+use std::cmp::Ordering;
 
-use crate::tree::{GitTree, Mode, RawEntry, join};
+use gitops_core::source::TreeError;
+use gix::ObjectId;
+
+use crate::tree::{GitTree, Mode, Mount, RawEntry, join};
 
 /// A path that differs between two revisions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,97 +31,131 @@ pub enum ChangeKind {
 
 impl GitTree {
     /// The files, symlinks and submodules that differ from `older`, sorted by path. A file that moved is one
-    /// removed and one added.
+    /// removed and one added; a submodule that both trees were opened with is looked into.
     pub fn changes_since(&self, older: &Self) -> Result<Vec<Change>, TreeError> {
         let mut changes = Vec::new();
-        if self.root() != older.root() {
-            compare(
-                older,
-                older.raw_entries(&older.root(), "")?,
-                self,
-                self.raw_entries(&self.root(), "")?,
-                "",
-                &mut changes,
-            )?;
-        }
+        let mut comparison = Comparison {
+            old: older,
+            new: self,
+            changes: &mut changes,
+        };
+        comparison.directories(&Place::root(older), &Place::root(self), "")?;
         changes.sort();
         Ok(changes)
     }
 }
 
-fn compare(
-    old_tree: &GitTree,
-    old: Vec<RawEntry>,
-    new_tree: &GitTree,
-    new: Vec<RawEntry>,
-    dir: &str,
-    changes: &mut Vec<Change>,
-) -> Result<(), TreeError> {
-    let mut old = old.into_iter().peekable();
-    let mut new = new.into_iter().peekable();
-    loop {
-        let order = match (old.peek(), new.peek()) {
-            (None, None) => return Ok(()),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (Some(a), Some(b)) => a.name.cmp(&b.name),
-        };
-        let left = order.is_le().then(|| old.next()).flatten();
-        let right = order.is_ge().then(|| new.next()).flatten();
-        match (left, right) {
-            (Some(a), Some(b)) => {
-                if a.id == b.id && a.mode == b.mode {
-                    continue;
-                }
-                let path = join(dir, &a.name);
-                match (a.mode == Mode::Directory, b.mode == Mode::Directory) {
-                    (true, true) => compare(
-                        old_tree,
-                        old_tree.raw_entries(&a.id, &path)?,
-                        new_tree,
-                        new_tree.raw_entries(&b.id, &path)?,
-                        &path,
-                        changes,
-                    )?,
-                    (false, false) => changes.push(Change {
-                        path,
-                        kind: ChangeKind::Modified,
-                    }),
-                    _ => {
-                        all(old_tree, &a, &path, ChangeKind::Removed, changes)?;
-                        all(new_tree, &b, &path, ChangeKind::Added, changes)?;
-                    }
-                }
-            }
-            (Some(a), None) => {
-                let path = join(dir, &a.name);
-                all(old_tree, &a, &path, ChangeKind::Removed, changes)?;
-            }
-            (None, Some(b)) => {
-                let path = join(dir, &b.name);
-                all(new_tree, &b, &path, ChangeKind::Added, changes)?;
-            }
-            (None, None) => return Ok(()),
+/// A directory: in which repository's objects it is, and its id there.
+#[derive(Clone)]
+struct Place {
+    objects: GitTree,
+    id: ObjectId,
+}
+
+impl Place {
+    fn root(tree: &GitTree) -> Self {
+        Self {
+            objects: tree.clone(),
+            id: tree.root(),
         }
+    }
+
+    fn entries(&self, path: &str) -> Result<Vec<RawEntry>, TreeError> {
+        self.objects.raw_entries(&self.id, path)
     }
 }
 
-fn all(
-    tree: &GitTree,
-    entry: &RawEntry,
-    path: &str,
-    kind: ChangeKind,
-    changes: &mut Vec<Change>,
-) -> Result<(), TreeError> {
-    if entry.mode != Mode::Directory {
-        changes.push(Change {
-            path: path.to_owned(),
-            kind,
-        });
-        return Ok(());
+struct Comparison<'a> {
+    old: &'a GitTree,
+    new: &'a GitTree,
+    changes: &'a mut Vec<Change>,
+}
+
+impl Comparison<'_> {
+    fn directories(&mut self, old: &Place, new: &Place, dir: &str) -> Result<(), TreeError> {
+        if old.id == new.id {
+            return Ok(());
+        }
+        let mut left = old.entries(dir)?.into_iter().peekable();
+        let mut right = new.entries(dir)?.into_iter().peekable();
+        loop {
+            let order = match (left.peek(), right.peek()) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => a.name.cmp(&b.name),
+            };
+            let a = order.is_le().then(|| left.next()).flatten();
+            let b = order.is_ge().then(|| right.next()).flatten();
+            if let (Some(a), Some(b)) = (&a, &b)
+                && a.id == b.id
+                && a.mode == b.mode
+            {
+                continue;
+            }
+            let Some(name) = a.as_ref().or(b.as_ref()).map(|entry| &entry.name) else {
+                return Ok(());
+            };
+            let path = join(dir, name);
+            let inside_a = a
+                .as_ref()
+                .and_then(|entry| inside(self.old, old, entry, &path));
+            let inside_b = b
+                .as_ref()
+                .and_then(|entry| inside(self.new, new, entry, &path));
+            match (a.is_some(), b.is_some(), inside_a, inside_b) {
+                (_, _, Some(a), Some(b)) => self.directories(&a, &b, &path)?,
+                (true, true, None, None) => self.changes.push(Change {
+                    path,
+                    kind: ChangeKind::Modified,
+                }),
+                (has_a, has_b, inside_a, inside_b) => {
+                    if has_a {
+                        self.all(self.old, inside_a, &path, ChangeKind::Removed)?;
+                    }
+                    if has_b {
+                        self.all(self.new, inside_b, &path, ChangeKind::Added)?;
+                    }
+                }
+            }
+        }
     }
-    for child in tree.raw_entries(&entry.id, path)? {
-        all(tree, &child, &join(path, &child.name), kind, changes)?;
+
+    /// Everything at a path that only one tree has.
+    fn all(
+        &mut self,
+        tree: &GitTree,
+        inside_it: Option<Place>,
+        path: &str,
+        kind: ChangeKind,
+    ) -> Result<(), TreeError> {
+        let Some(place) = inside_it else {
+            self.changes.push(Change {
+                path: path.to_owned(),
+                kind,
+            });
+            return Ok(());
+        };
+        for child in place.entries(path)? {
+            let below = join(path, &child.name);
+            let next = inside(tree, &place, &child, &below);
+            self.all(tree, next, &below, kind)?;
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// What is inside a directory or a submodule that is there; `None` for everything else.
+fn inside(tree: &GitTree, place: &Place, entry: &RawEntry, path: &str) -> Option<Place> {
+    match entry.mode {
+        Mode::Directory => Some(Place {
+            objects: place.objects.clone(),
+            id: entry.id,
+        }),
+        Mode::Submodule => match tree.mount(path) {
+            Some(Mount::Tree(mounted)) => Some(Place::root(mounted)),
+            Some(Mount::Unavailable(_)) | None => None,
+        },
+        Mode::File | Mode::Symlink => None,
+    }
 }

@@ -31,6 +31,7 @@ mod remote;
 mod resolve;
 mod source;
 mod store;
+mod submodules;
 mod tree;
 mod url;
 pub mod verify;
@@ -44,7 +45,8 @@ pub use options::{Limits, Timeouts};
 pub use provider::{GitProvider, GitProviderBuilder, LocalAccess};
 pub use resolve::{FluxReference, flux_revision};
 pub use source::GitSource;
-pub use tree::{GitTree, Submodule};
+pub use submodules::{Submodule, Submodules};
+pub use tree::GitTree;
 pub use url::{GitUrl, UrlMap, redact};
 
 /// Runs blocking work beside the runtime's threads.

@@ -22,6 +22,10 @@ pub struct Limits {
     pub references: usize,
     /// Symlinks followed while one path is looked up. Default: 10, as in Argo CD.
     pub symlinks: usize,
+    /// Submodules of one tree, theirs included. Default: 100.
+    pub submodules: usize,
+    /// Submodules inside each other. Default: 10, as in Flux.
+    pub submodule_depth: usize,
 }
 
 impl Default for Limits {
@@ -35,6 +39,8 @@ impl Default for Limits {
             object_size: 1 << 30,
             references: 1_000_000,
             symlinks: 10,
+            submodules: 100,
+            submodule_depth: 10,
         }
     }
 }

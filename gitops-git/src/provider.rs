@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,6 +10,7 @@ use std::{
 use async_trait::async_trait;
 use gitops_core::{
     clock::Clock,
+    events::{EventSink, Silent},
     source::{Source, SourceError, SourceProvider, SourceRef},
 };
 use sha2::{Digest, Sha256};
@@ -19,9 +20,10 @@ use crate::{
     credentials::{Anonymous, Credentials},
     error::GitError,
     options::{Limits, Timeouts},
-    remote::{Dialer, RemoteRepository, SshProgram, http::Clients},
-    source::GitSource,
+    remote::{Dialer, Identified, Leases, RemoteRepository, SshProgram, http::Clients},
+    source::{GitSource, Place, SourceState},
     store::{Budget, LocalRepository},
+    submodules::Submodules,
     url::{GitUrl, UrlMap},
 };
 
@@ -43,7 +45,9 @@ struct Shared {
     refresh: Duration,
     budget: Budget,
     dialer: Arc<Dialer>,
-    open: Mutex<HashMap<String, GitSource>>,
+    submodules: Submodules,
+    open: Mutex<HashMap<String, Arc<SourceState>>>,
+    leases: Mutex<HashMap<PathBuf, Arc<Leases>>>,
 }
 
 /// Which repositories of this machine may be opened.
@@ -70,6 +74,8 @@ pub struct GitProviderBuilder {
     clock: Arc<dyn Clock>,
     ssh: Option<PathBuf>,
     store_size: u64,
+    submodules: Submodules,
+    events: Arc<dyn EventSink>,
 }
 
 impl GitProviderBuilder {
@@ -131,6 +137,20 @@ impl GitProviderBuilder {
         self
     }
 
+    /// Whether trees opened through [`Source::tree`] hold the files of their submodules. Default: they do.
+    #[must_use]
+    pub fn submodules(mut self, submodules: Submodules) -> Self {
+        self.submodules = submodules;
+        self
+    }
+
+    /// Who is told how fetches go. Default: nobody.
+    #[must_use]
+    pub fn events(mut self, events: Arc<dyn EventSink>) -> Self {
+        self.events = events;
+        self
+    }
+
     /// The provider. Nothing is opened or written yet.
     #[must_use]
     pub fn build(self) -> GitProvider {
@@ -156,8 +176,11 @@ impl GitProviderBuilder {
                     limits: self.limits,
                     clock: self.clock,
                     ssh,
+                    events: self.events,
                 }),
+                submodules: self.submodules,
                 open: Mutex::default(),
+                leases: Mutex::default(),
             }),
         }
     }
@@ -177,6 +200,8 @@ impl GitProvider {
             clock,
             ssh: None,
             store_size: 1 << 30,
+            submodules: Submodules::default(),
+            events: Arc::new(Silent),
         }
     }
 
@@ -185,18 +210,56 @@ impl GitProvider {
     /// A repository of this machine is looked at at once; of a remote one nothing is asked yet.
     pub async fn open_url(&self, url: &str) -> Result<GitSource, GitError> {
         let asked = GitUrl::parse(url)?;
-        let mapped = self.shared.map.get(url);
-        let target = match mapped {
+        let mapped = self.shared.map.get(url).map(str::to_owned);
+        self.open_at(asked, mapped, Vec::new()).await
+    }
+
+    /// Opens a submodule of the repository that was asked for as `parent`.
+    pub(crate) async fn open_submodule(
+        &self,
+        parent: &GitUrl,
+        url: &str,
+        lenders: Vec<GitUrl>,
+    ) -> Result<GitSource, GitError> {
+        let asked = parent.submodule(url)?;
+        let mapped = self.shared.map.get(&asked.to_string()).map(str::to_owned);
+        // What somebody writes into a repository elsewhere must not open files of this machine.
+        if mapped.is_none() && asked.local_path().is_some() && parent.local_path().is_none() {
+            return Err(GitError::InvalidUrl {
+                url: asked.to_string(),
+                reason: format!("{parent} names it as its submodule, and it is on this machine"),
+            });
+        }
+        self.open_at(asked, mapped, lenders).await
+    }
+
+    pub(crate) fn submodules(&self) -> Submodules {
+        self.shared.submodules
+    }
+
+    async fn open_at(
+        &self,
+        asked: GitUrl,
+        mapped: Option<String>,
+        lenders: Vec<GitUrl>,
+    ) -> Result<GitSource, GitError> {
+        let target = match &mapped {
             Some(target) => GitUrl::parse(target)?,
             None => asked.clone(),
         };
-        let key = format!("{} {}", asked.normalized(), target);
-        if let Some(source) = self.known(&key) {
-            return Ok(source);
+        // Whoever has other credentials must not read what these were let in for.
+        let lenders: Vec<GitUrl> = lenders
+            .into_iter()
+            .filter(|lender| lender.same_host(&target))
+            .collect();
+        let who = who(&target, &lenders);
+        let key = format!("{} {target} {who}", asked.normalized());
+        if let Some(state) = self.known(&key) {
+            return Ok(GitSource::new(state, self.clone()));
         }
         let limits = self.shared.dialer.limits.clone();
         let clock = self.shared.dialer.clock.clone();
-        let source = match target.local_path() {
+        let place = match target.local_path() {
             Some(path) => {
                 if mapped.is_none() && self.shared.local == LocalAccess::Mapped {
                     return Err(GitError::InvalidUrl {
@@ -210,33 +273,38 @@ impl GitProvider {
                     LocalRepository::open(&path, &shown)
                 })
                 .await?;
-                GitSource::local(asked, repository, limits, clock)
+                Place::Local(repository)
             }
             None => {
                 let directory = self.shared.cache.join(directory_name(&target));
-                let repository = RemoteRepository::new(
+                Place::Remote(Box::new(RemoteRepository::new(
                     self.shared.dialer.clone(),
-                    target,
-                    asked.to_string(),
-                    directory,
+                    Identified {
+                        leases: self.leases(&directory),
+                        url: target,
+                        lenders,
+                        shown: asked.to_string(),
+                        directory,
+                    },
                     self.shared.refresh,
                     self.shared.budget.clone(),
-                );
-                GitSource::remote(asked, repository, limits, clock)
+                )))
             }
         };
+        let state = Arc::new(SourceState::new(asked, place, limits, clock));
         let mut open = self
             .shared
             .open
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        Ok(open.entry(key).or_insert(source).clone())
+        let state = open.entry(key).or_insert(state).clone();
+        Ok(GitSource::new(state, self.clone()))
     }
 
     /// Makes the next look at `url` ask the server, as after a webhook.
     pub async fn invalidate(&self, url: &str) {
         let prefix = format!("{} ", crate::url::normalize(url));
-        let sources: Vec<GitSource> = self
+        let sources: Vec<Arc<SourceState>> = self
             .shared
             .open
             .lock()
@@ -250,7 +318,18 @@ impl GitProvider {
         }
     }
 
-    fn known(&self, key: &str) -> Option<GitSource> {
+    /// Who reads what in one store, whoever opened it.
+    fn leases(&self, directory: &Path) -> Arc<Leases> {
+        self.shared
+            .leases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(directory.to_owned())
+            .or_default()
+            .clone()
+    }
+
+    fn known(&self, key: &str) -> Option<Arc<SourceState>> {
         self.shared
             .open
             .lock()
@@ -260,9 +339,28 @@ impl GitProvider {
     }
 }
 
+/// Tells apart who asks, where the URL says that; a digest, so that no secret lies around.
+fn who(target: &GitUrl, lenders: &[GitUrl]) -> String {
+    let mut hash = Sha256::new();
+    for url in std::iter::once(target).chain(lenders) {
+        hash.update(url.to_string());
+        hash.update([0]);
+        if let Some((user, password)) = url.userinfo() {
+            hash.update(user);
+            hash.update([1]);
+            hash.update(password.unwrap_or_default());
+        }
+        hash.update([0]);
+    }
+    hex(&hash.finalize()[..8])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A directory name that people recognise and that no two URLs share.
 fn directory_name(url: &GitUrl) -> String {
-    use std::fmt::Write as _;
     let normalized = url.normalized();
     let name: String = normalized
         .rsplit('/')
@@ -272,11 +370,12 @@ fn directory_name(url: &GitUrl) -> String {
         .filter(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_'))
         .take(40)
         .collect();
-    let mut text = format!("{name}-");
-    for byte in &Sha256::digest(url.to_string().as_bytes())[..10] {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    let user = url
+        .userinfo()
+        .map(|(user, _)| format!("{user}@"))
+        .unwrap_or_default();
+    let digest = Sha256::digest(format!("{user}{url}"));
+    format!("{name}-{}", hex(&digest[..10]))
 }
 
 #[async_trait]

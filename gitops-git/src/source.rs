@@ -11,9 +11,11 @@ use crate::{
     blocking,
     error::GitError,
     options::Limits,
+    provider::GitProvider,
     remote::{References, RemoteRepository},
     resolve::{self, FluxReference, Meaning, full_commit},
     store::LocalRepository,
+    submodules::Submodules,
     tree::GitTree,
     url::GitUrl,
 };
@@ -24,10 +26,12 @@ const KEPT_TREES: usize = 4;
 /// One Git repository: a local one is read in place, of a remote one just the commits asked for are fetched.
 #[derive(Clone)]
 pub struct GitSource {
-    shared: Arc<Shared>,
+    shared: Arc<SourceState>,
+    provider: GitProvider,
 }
 
-struct Shared {
+/// What all handles of one repository share. The provider keeps it, and not the other way round.
+pub(crate) struct SourceState {
     url: GitUrl,
     shown: String,
     limits: Limits,
@@ -41,6 +45,26 @@ pub(crate) enum Place {
     Remote(Box<RemoteRepository>),
 }
 
+impl SourceState {
+    pub(crate) fn new(url: GitUrl, place: Place, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            shown: url.to_string(),
+            url,
+            limits,
+            clock,
+            place,
+            trees: Mutex::default(),
+        }
+    }
+
+    /// Makes the next look at the references ask the server.
+    pub(crate) async fn invalidate(&self) {
+        if let Place::Remote(repository) = &self.place {
+            repository.invalidate().await;
+        }
+    }
+}
+
 #[derive(Default)]
 struct Trees {
     /// The most recently used last.
@@ -48,35 +72,8 @@ struct Trees {
 }
 
 impl GitSource {
-    pub(crate) fn local(
-        url: GitUrl,
-        repository: LocalRepository,
-        limits: Limits,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self::of(url, Place::Local(repository), limits, clock)
-    }
-
-    pub(crate) fn remote(
-        url: GitUrl,
-        repository: RemoteRepository,
-        limits: Limits,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self::of(url, Place::Remote(Box::new(repository)), limits, clock)
-    }
-
-    fn of(url: GitUrl, place: Place, limits: Limits, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                shown: url.to_string(),
-                url,
-                limits,
-                clock,
-                place,
-                trees: Mutex::default(),
-            }),
-        }
+    pub(crate) fn new(shared: Arc<SourceState>, provider: GitProvider) -> Self {
+        Self { shared, provider }
     }
 
     /// The URL, as the user wrote it.
@@ -87,9 +84,7 @@ impl GitSource {
 
     /// Makes the next [`GitSource::resolve`] ask the server, as after a webhook.
     pub async fn invalidate(&self) {
-        if let Place::Remote(repository) = &self.shared.place {
-            repository.invalidate().await;
-        }
+        self.shared.invalidate().await;
     }
 
     /// Finds the commit that `spec` means now, by Argo CD's rules for `targetRevision`.
@@ -151,7 +146,7 @@ impl GitSource {
         }
     }
 
-    /// The files of a commit; fetches it where it is not there yet.
+    /// The files of a commit, without those of its submodules; fetches it where it is not there yet.
     pub async fn tree(&self, revision: &Revision) -> Result<GitTree, GitError> {
         let Some(commit) = full_commit(&revision.id) else {
             return Err(GitError::UnknownRevision {
@@ -186,6 +181,21 @@ impl GitSource {
         let tree = GitTree::new(objects, self.shared.limits.clone(), commit, root, lease);
         self.keep(&tree);
         Ok(tree)
+    }
+
+    /// Opens the repository that this one's `.gitmodules` names.
+    pub(crate) async fn open_submodule(&self, url: &str) -> Result<Self, GitError> {
+        let lenders = match &self.shared.place {
+            Place::Local(_) => Vec::new(),
+            Place::Remote(repository) => repository.lenders(),
+        };
+        self.provider
+            .open_submodule(&self.shared.url, url, lenders)
+            .await
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.limits
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -300,6 +310,9 @@ impl Source for GitSource {
     }
 
     async fn tree(&self, revision: &Revision) -> Result<Arc<dyn FileTree>, SourceError> {
-        Ok(Arc::new(self.tree(revision).await?))
+        Ok(Arc::new(match self.provider.submodules() {
+            Submodules::Ignored => self.tree(revision).await?,
+            Submodules::Followed => self.tree_with_submodules(revision).await?,
+        }))
     }
 }

@@ -51,6 +51,12 @@ impl GitUrl {
         if text.chars().any(char::is_control) {
             return Err(invalid("it contains control characters"));
         }
+        if let Some((helper, _)) = text.split_once("::")
+            && helper.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && !helper.is_empty()
+        {
+            return Err(invalid("programs that fetch (`name::`) are not run here"));
+        }
         let Some((scheme, rest)) = text.split_once("://") else {
             return match scp_like(text) {
                 Some((user, host, path)) => {
@@ -176,6 +182,72 @@ impl GitUrl {
             Address::Local(_) => None,
             Address::Http(url) => Some(url.path()),
             Address::Ssh { path, .. } | Address::Daemon { path, .. } => Some(path),
+        }
+    }
+
+    /// The URL of a submodule as `.gitmodules` writes it: one that begins with `./` or `../` is relative to this one,
+    /// by Git's rule that each `../` takes one name off the path.
+    pub fn submodule(&self, text: &str) -> Result<Self, GitError> {
+        let invalid = |reason: &str| GitError::InvalidUrl {
+            url: redact(text),
+            reason: format!("{reason}, and {self} names it as its submodule"),
+        };
+        if text.starts_with('-') {
+            return Err(invalid("it begins with `-`"));
+        }
+        if !(text.starts_with("./") || text.starts_with("../") || matches!(text, "." | "..")) {
+            return Self::parse(text);
+        }
+        let base = self.shown.trim_end_matches('/');
+        // Where the path begins: names before that cannot be taken off.
+        let path = match (&self.address, base.split_once("://")) {
+            (_, Some((scheme, rest))) => scheme.len() + 3 + rest.find('/').unwrap_or(rest.len()),
+            (Address::Ssh { .. }, None) => base.find(':').map_or(0, |colon| colon + 1),
+            (_, None) => 0,
+        };
+        let (place, path) = base.split_at(path);
+        let rooted = path.starts_with('/');
+        let mut names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+        for name in text.split('/') {
+            match name {
+                "" | "." => {}
+                ".." => {
+                    names
+                        .pop()
+                        .ok_or_else(|| invalid("it leads above the host's root"))?;
+                }
+                name => names.push(name),
+            }
+        }
+        if names.is_empty() {
+            return Err(invalid("it leads to no repository"));
+        }
+        let root = if rooted { "/" } else { "" };
+        let mut url = Self::parse(&format!("{place}{root}{}", names.join("/")))?;
+        url.userinfo.clone_from(&self.userinfo);
+        Ok(url)
+    }
+
+    /// Whether both are reached at the same place: scheme, host, port, and over ssh the user.
+    pub(crate) fn same_host(&self, other: &Self) -> bool {
+        match (&self.address, &other.address) {
+            (Address::Http(a), Address::Http(b)) => a.origin() == b.origin(),
+            (
+                Address::Ssh {
+                    user, host, port, ..
+                },
+                Address::Ssh {
+                    user: user_b,
+                    host: host_b,
+                    port: port_b,
+                    ..
+                },
+            ) => {
+                user == user_b
+                    && host.eq_ignore_ascii_case(host_b)
+                    && port.unwrap_or(22) == port_b.unwrap_or(22)
+            }
+            _ => false,
         }
     }
 
@@ -389,6 +461,63 @@ mod tests {
         for bad in ["", "ssh://-oProxyCommand=x/y", "-x@h:p", "git@-h:p"] {
             assert!(GitUrl::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn submodules_are_found_from_their_parents() {
+        for (base, text, expected) in [
+            (
+                "https://h/org/repo.git",
+                "../lib.git",
+                "https://h/org/lib.git",
+            ),
+            (
+                "https://h/org/repo.git/",
+                "../../other/lib",
+                "https://h/other/lib",
+            ),
+            ("https://h/org/repo", "./lib", "https://h/org/repo/lib"),
+            ("git@h:org/repo.git", "../lib.git", "git@h:org/lib.git"),
+            ("git@h:repo.git", "../lib.git", "git@h:lib.git"),
+            (
+                "ssh://git@h:22/org/repo",
+                "../lib",
+                "ssh://git@h:22/org/lib",
+            ),
+            ("/srv/repo", "../lib", "/srv/lib"),
+            ("repo", "../lib", "lib"),
+            ("file:///srv/repo", "../lib", "file:///srv/lib"),
+            (
+                "https://h/org/repo",
+                "https://other/lib",
+                "https://other/lib",
+            ),
+        ] {
+            let base = GitUrl::parse(base).unwrap();
+            let found = base.submodule(text).unwrap();
+            assert_eq!(found.to_string(), expected, "{base} {text}");
+        }
+        for (base, text) in [
+            ("https://h/repo", "../../x"),
+            ("https://h/repo", ".."),
+            ("git@h:repo", "../../x"),
+            ("https://h/repo", "--upload-pack=x"),
+            ("https://h/repo", "ext::sh -c x"),
+        ] {
+            let base = GitUrl::parse(base).unwrap();
+            assert!(base.submodule(text).is_err(), "{base} {text}");
+        }
+        let parse = |text: &str| GitUrl::parse(text).unwrap();
+        let secret = parse("https://me:s3cret@h/org/repo");
+        let relative = secret.submodule("../lib").unwrap();
+        assert_eq!(relative.userinfo(), Some(("me", Some("s3cret"))));
+        let absolute = secret.submodule("https://h/org/lib").unwrap();
+        assert!(absolute.userinfo().is_none() && absolute.same_host(&secret));
+        for other in ["https://h:444/x", "http://h/x", "https://i/x", "git@h:x"] {
+            assert!(!parse(other).same_host(&secret), "{other}");
+        }
+        assert!(parse("git@h:a").same_host(&parse("ssh://git@H:22/b")));
+        assert!(!parse("git@h:a").same_host(&parse("ssh://me@h/b")));
     }
 
     #[test]

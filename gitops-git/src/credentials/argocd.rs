@@ -108,11 +108,7 @@ impl Entry {
             });
         }
         if let Some(key) = data.get("sshPrivateKey") {
-            access.ssh = Some(SshIdentity {
-                key: key.into(),
-                known_hosts: None,
-                insecure: false,
-            });
+            access.ssh = Some(SshIdentity::new(key));
         }
         let insecure = data.is_true("insecure");
         access.tls.insecure = insecure;

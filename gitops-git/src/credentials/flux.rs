@@ -10,7 +10,8 @@ use super::{
 use crate::error::GitError;
 
 /// Access from the Secret of `spec.secretRef`: `username` and `password`, or `bearerToken`; `ca.crt` (or the
-/// older `caFile`); `tls.crt` with `tls.key`; for ssh `identity` with `known_hosts`.
+/// older `caFile`); `tls.crt` with `tls.key`; for ssh `identity` with `known_hosts` and perhaps the key's passphrase
+/// as `password`.
 ///
 /// For the provider `github` use [`flux_github_app`](GitHubApp::from_flux).
 pub fn flux_access(data: &SecretData) -> Result<Access, GitError> {
@@ -49,12 +50,10 @@ pub fn flux_access(data: &SecretData) -> Result<Access, GitError> {
         let known_hosts = data
             .text("known_hosts")
             .ok_or_else(|| invalid("`identity` needs `known_hosts` beside it"))?;
-        access.ssh = Some(SshIdentity {
-            key: key.into(),
-            known_hosts: Some(known_hosts),
-            insecure: false,
-        });
+        let mut identity = SshIdentity::new(key).known_hosts(known_hosts);
         // Over ssh the password is the key's passphrase.
+        identity.passphrase = data.get("password").map(Secret::from);
+        access.ssh = Some(identity);
         access.authorization = None;
     }
     Ok(access)

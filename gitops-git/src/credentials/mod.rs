@@ -87,6 +87,12 @@ impl Access {
         }
     }
 
+    /// Whether nothing says who asks.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.authorization.is_none() && self.ssh.is_none() && self.tls.client.is_none()
+    }
+
     /// Sets whom to trust.
     #[must_use]
     pub fn with_tls(mut self, tls: Tls) -> Self {
@@ -150,14 +156,48 @@ pub struct Proxy {
 }
 
 /// Who asks, over ssh, and which host keys are right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SshIdentity {
-    /// The private key, in OpenSSH or PEM format, without passphrase.
+    /// The private key, in OpenSSH or PEM format.
     pub key: Secret,
+    /// The passphrase of an encrypted key.
+    pub passphrase: Option<Secret>,
     /// The content of a `known_hosts` file; a host that is not in it is refused.
     pub known_hosts: Option<String>,
     /// Takes any host key. Whoever stands between can then read and change everything.
     pub insecure: bool,
+}
+
+impl SshIdentity {
+    /// A private key. No host is trusted yet.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self {
+            key: Secret::new(key),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the passphrase of an encrypted key.
+    #[must_use]
+    pub fn passphrase(mut self, passphrase: impl Into<String>) -> Self {
+        self.passphrase = Some(Secret::new(passphrase));
+        self
+    }
+
+    /// Sets the content of a `known_hosts` file.
+    #[must_use]
+    pub fn known_hosts(mut self, known_hosts: impl Into<String>) -> Self {
+        self.known_hosts = Some(known_hosts.into());
+        self
+    }
+
+    /// Takes any host key. Whoever stands between can then read and change everything.
+    #[must_use]
+    pub fn any_host(mut self) -> Self {
+        self.insecure = true;
+        self
+    }
 }
 
 /// Knows how each repository is reached.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gitops_core::clock::Clock;
+use gitops_core::{clock::Clock, events::EventSink};
 use gix::ObjectId;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
@@ -30,6 +30,7 @@ pub(crate) struct Dialer {
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ssh: Option<SshProgram>,
+    pub(crate) events: Arc<dyn EventSink>,
 }
 
 /// What a server told about itself.
@@ -90,10 +91,11 @@ impl Dialer {
     pub(crate) async fn connect<'a>(
         &'a self,
         url: &'a GitUrl,
+        lenders: &[GitUrl],
         shown: &'a str,
         service: Service,
     ) -> Result<Connection<'a>, GitError> {
-        let access = self.credentials.access(url).await?;
+        let access = self.access(url, lenders).await?;
         let idle = self.timeouts.idle;
         let listing = self.limits.references as u64 * REFERENCE_SIZE;
         let (mut channel, mut first) = match url.address() {
@@ -204,6 +206,25 @@ impl Dialer {
             limits: &self.limits,
             idle,
         })
+    }
+}
+
+impl Dialer {
+    /// How `url` is reached: with its own credentials, or, where it has none, with those of the nearest of `lenders`,
+    /// repositories on the same host, that has some.
+    async fn access(&self, url: &GitUrl, lenders: &[GitUrl]) -> Result<Access, GitError> {
+        let access = self.credentials.access(url).await?;
+        if !access.is_anonymous() || url.userinfo().is_some() {
+            return Ok(access);
+        }
+        for lender in lenders.iter().rev() {
+            let mut lent = self.credentials.access(lender).await?;
+            lent.authorization = authorization(lender, &lent);
+            if !lent.is_anonymous() {
+                return Ok(lent);
+            }
+        }
+        Ok(access)
     }
 }
 

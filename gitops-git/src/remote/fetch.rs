@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gix::ObjectId;
 
 use super::{
-    AGENT, Connection, Packet, PacketReader, WireError,
+    AGENT, Connection, Packet, PacketReader, Progress, WireError,
     connection::{Advertisement, malformed, parse_id, tell},
     pkt,
 };
@@ -31,6 +31,7 @@ pub(crate) struct FetchRequest<'a> {
     pub(crate) want: &'a [ObjectId],
     pub(crate) have: &'a [ObjectId],
     pub(crate) depth: Depth,
+    pub(crate) progress: &'a Progress<'a>,
 }
 
 impl Connection<'_> {
@@ -60,7 +61,7 @@ impl Connection<'_> {
         }
         .map_err(|error| tell(error, url))?;
         let sink = store.receive(request.have.is_empty())?;
-        receive(reader, sink, url).await?;
+        receive(reader, sink, request.progress, url).await?;
         for change in changes {
             match change {
                 Boundary::Shallow(id) => shallow.insert(id),
@@ -252,7 +253,12 @@ async fn head_0(reader: &mut PacketReader, deepen: bool) -> Result<Vec<Boundary>
 }
 
 /// Passes a pack on from the side band to the store.
-async fn receive(reader: &mut PacketReader, sink: PackSink, url: &str) -> Result<(), GitError> {
+async fn receive(
+    reader: &mut PacketReader,
+    sink: PackSink,
+    progress: &Progress<'_>,
+    url: &str,
+) -> Result<(), GitError> {
     loop {
         let packet = match reader.try_next().await.map_err(|error| tell(error, url))? {
             // The end of an answer over a stream of version 0.
@@ -264,6 +270,7 @@ async fn receive(reader: &mut PacketReader, sink: PackSink, url: &str) -> Result
         };
         match packet.first() {
             Some(1) => {
+                progress.received(&packet[1..]);
                 if sink.send(packet.slice(1..)).await.is_err() {
                     break;
                 }

@@ -8,6 +8,7 @@ mod daemon;
 mod fetch;
 pub(crate) mod http;
 pub(crate) mod pkt;
+mod progress;
 mod references;
 mod repository;
 mod ssh;
@@ -15,8 +16,9 @@ mod ssh;
 pub(crate) use connection::{Connection, Dialer, tell};
 pub(crate) use fetch::{Depth, FetchRequest};
 pub(crate) use pkt::{Packet, PacketReader, WireError};
+pub(crate) use progress::Progress;
 pub(crate) use references::{Reference, References};
-pub(crate) use repository::{Lease, RemoteRepository};
+pub(crate) use repository::{Identified, Lease, Leases, RemoteRepository};
 pub(crate) use ssh::SshProgram;
 
 /// How this crate names itself to servers.

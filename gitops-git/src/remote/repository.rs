@@ -6,17 +6,19 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex as StdMutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use gitops_core::{Classified, ErrorClass, clock::Timestamp};
 use gix::ObjectId;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell, RwLock};
+use tracing::Instrument as _;
 
 use super::{
-    Connection, Depth, Dialer, FetchRequest, References, Service, connection::Advertisement,
+    Connection, Depth, Dialer, FetchRequest, Progress, References, Service,
+    connection::Advertisement,
 };
 use crate::{
     error::GitError,
@@ -30,20 +32,61 @@ const HAVES: usize = 64;
 /// Reference names outside branches and tags that are listed along, at most.
 const EXTRA_PREFIXES: usize = 64;
 
+/// Which repository, for whom, and where its store lies.
+pub(crate) struct Identified {
+    pub(crate) url: GitUrl,
+    /// Repositories of the same host whose credentials may be used where there are none for `url`, the nearest last.
+    pub(crate) lenders: Vec<GitUrl>,
+    /// The URL in messages.
+    pub(crate) shown: String,
+    pub(crate) directory: PathBuf,
+    pub(crate) leases: Arc<Leases>,
+}
+
+/// The commits that somebody reads in one store.
+#[derive(Default)]
+pub(crate) struct Leases {
+    held: StdMutex<Vec<Weak<ObjectId>>>,
+    /// Held for writing while commits are dropped, for reading while one is leased.
+    collecting: RwLock<()>,
+}
+
+impl Leases {
+    fn take(&self, commit: ObjectId) -> Lease {
+        let lease = Arc::new(commit);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|lease| lease.strong_count() > 0);
+        held.push(Arc::downgrade(&lease));
+        lease
+    }
+
+    fn used(&self) -> Vec<ObjectId> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used: Vec<ObjectId> = held
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(|lease| *lease)
+            .collect();
+        used.sort();
+        used.dedup();
+        used
+    }
+}
+
 /// One remote repository.
 pub(crate) struct RemoteRepository {
     dialer: Arc<Dialer>,
-    url: GitUrl,
-    shown: String,
-    directory: PathBuf,
+    identified: Identified,
     refresh: Duration,
+    /// Whether the server let these credentials in. Only those that others lack are asked for it.
+    admitted: AtomicBool,
+    store: OnceCell<Arc<Store>>,
     listing: Mutex<Listing>,
     listing_attempts: Attempts,
     fetching: Mutex<Fetching>,
     fetching_attempts: Attempts,
     objects: StdMutex<Option<Arc<Objects>>>,
     budget: Budget,
-    leases: StdMutex<Vec<Weak<ObjectId>>>,
 }
 
 /// Keeps a commit from being collected for as long as somebody reads it.
@@ -65,7 +108,6 @@ struct Known {
 
 #[derive(Default)]
 struct Fetching {
-    store: Option<Arc<Store>>,
     failure: Option<(u64, GitError)>,
 }
 
@@ -109,26 +151,31 @@ fn concerns_everyone(error: &GitError) -> bool {
 impl RemoteRepository {
     pub(crate) fn new(
         dialer: Arc<Dialer>,
-        url: GitUrl,
-        shown: String,
-        directory: PathBuf,
+        identified: Identified,
         refresh: Duration,
         budget: Budget,
     ) -> Self {
+        let shared = identified.url.userinfo().is_none() && identified.lenders.is_empty();
         Self {
             dialer,
-            url,
-            shown,
-            directory,
+            identified,
             refresh,
+            admitted: AtomicBool::new(shared),
+            store: OnceCell::new(),
             listing: Mutex::default(),
             listing_attempts: Attempts::default(),
             fetching: Mutex::default(),
             fetching_attempts: Attempts::default(),
             objects: StdMutex::default(),
             budget,
-            leases: StdMutex::default(),
         }
+    }
+
+    /// Whose credentials a submodule of this repository may use on the same host.
+    pub(crate) fn lenders(&self) -> Vec<GitUrl> {
+        let mut lenders = self.identified.lenders.clone();
+        lenders.push(self.identified.url.clone());
+        lenders
     }
 
     /// The references, at most `refresh` old. `extra` is a name outside branches and tags that must be among
@@ -186,7 +233,7 @@ impl RemoteRepository {
     }
 
     async fn list(&self, extra: &BTreeSet<String>) -> Result<References, GitError> {
-        let _span = tracing::debug_span!("git ls-refs", url = %self.url);
+        let span = tracing::debug_span!("git ls-refs", url = %self.identified.url);
         let mut prefixes: Vec<String> = ["HEAD", "refs/heads/", "refs/tags/"]
             .map(str::to_owned)
             .to_vec();
@@ -195,8 +242,10 @@ impl RemoteRepository {
             let mut connection = self.connect().await?;
             let references = connection.references(&prefixes).await?;
             connection.close().await;
+            self.admitted.store(true, Ordering::Relaxed);
             Ok(references)
         })
+        .instrument(span)
         .await
     }
 
@@ -205,11 +254,18 @@ impl RemoteRepository {
         &self,
         commit: ObjectId,
     ) -> Result<(Arc<Objects>, Lease), GitError> {
+        if !self.admitted.load(Ordering::Relaxed) {
+            self.references(None).await?;
+        }
         let arrival = self.fetching_attempts.now();
+        let store = self.store().await?;
+        // What is there is read while other commits are still on their way.
+        if let Some(found) = self.present(&store, commit).await? {
+            return Ok(found);
+        }
         let mut fetching = self.fetching.lock().await;
-        let store = self.store(&mut fetching).await?;
-        if store.has_tip(&commit) {
-            return Ok((self.reader(&store, false)?, self.lease(commit)));
+        if let Some(found) = self.present(&store, commit).await? {
+            return Ok(found);
         }
         if let Some((attempt, error)) = &fetching.failure
             && *attempt >= arrival
@@ -218,13 +274,20 @@ impl RemoteRepository {
             return Err(error.clone());
         }
         let (attempt, _guard) = self.fetching_attempts.start();
+        let span = tracing::debug_span!("git fetch", url = %self.identified.url, %commit);
+        let progress = self.progress(commit.to_string());
         let result = self
-            .within(self.dialer.timeouts.fetch, self.fetch(commit, &store))
+            .within(
+                self.dialer.timeouts.fetch,
+                self.fetch(commit, &store, &progress),
+            )
+            .instrument(span)
             .await;
+        progress.end(&result);
         match result {
             Ok(()) => {
                 fetching.failure = None;
-                let lease = self.lease(commit);
+                let lease = self.identified.leases.take(commit);
                 self.collect(&store).await?;
                 Ok((self.reader(&store, true)?, lease))
             }
@@ -235,49 +298,59 @@ impl RemoteRepository {
         }
     }
 
-    fn lease(&self, commit: ObjectId) -> Lease {
-        let lease = Arc::new(commit);
-        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.retain(|lease| lease.strong_count() > 0);
-        leases.push(Arc::downgrade(&lease));
-        lease
+    /// A reader of a commit that is in the store.
+    async fn present(
+        &self,
+        store: &Store,
+        commit: ObjectId,
+    ) -> Result<Option<(Arc<Objects>, Lease)>, GitError> {
+        let _no_collection = self.identified.leases.collecting.read().await;
+        if !store.has_tip(&commit) {
+            return Ok(None);
+        }
+        let lease = self.identified.leases.take(commit);
+        store.touch_tip(&commit)?;
+        let mut objects = self.reader(store, false)?;
+        // Somebody else may have put it there after the reader was opened.
+        if objects.header(&commit)?.is_none() {
+            objects = self.reader(store, true)?;
+        }
+        Ok(Some((objects, lease)))
     }
 
     /// Makes the store small again where it has outgrown its budget.
     async fn collect(&self, store: &Arc<Store>) -> Result<(), GitError> {
-        let used: Vec<ObjectId> = {
-            let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut used: Vec<ObjectId> = leases
-                .iter()
-                .filter_map(Weak::upgrade)
-                .map(|lease| *lease)
-                .collect();
-            used.sort();
-            used.dedup();
-            used
-        };
+        if !store.is_over(&self.budget)? {
+            return Ok(());
+        }
+        let _collecting = self.identified.leases.collecting.write().await;
+        let used = self.identified.leases.used();
         let budget = self.budget.clone();
         let lock = store.lock().await?;
         let store = store.clone();
         self.blocking(move || {
             let _lock = lock;
-            if store.is_over(&budget)? {
-                store.collect(&budget, &used)?;
-            }
-            Ok(())
+            store.collect(&budget, &used)
         })
         .await
     }
 
     /// A reader of whatever the store holds.
     pub(crate) async fn objects(&self) -> Result<Arc<Objects>, GitError> {
-        let mut fetching = self.fetching.lock().await;
-        let store = self.store(&mut fetching).await?;
+        let store = self.store().await?;
         self.reader(&store, false)
     }
 
-    async fn fetch(&self, commit: ObjectId, store: &Arc<Store>) -> Result<(), GitError> {
-        let _span = tracing::debug_span!("git fetch", url = %self.url, %commit);
+    fn progress(&self, revision: String) -> Progress<'_> {
+        Progress::start(&*self.dialer.events, &self.identified.shown, revision)
+    }
+
+    async fn fetch(
+        &self,
+        commit: ObjectId,
+        store: &Arc<Store>,
+        progress: &Progress<'_>,
+    ) -> Result<(), GitError> {
         let _lock = store.lock().await?;
         let mut connection = self.connect().await?;
         let limits = &self.dialer.limits;
@@ -296,6 +369,7 @@ impl RemoteRepository {
                 want: &[commit],
                 have: &have,
                 depth: Depth::One,
+                progress,
             };
             match connection.fetch(&request, store, limits).await {
                 Err(GitError::Refused { message, .. }) if is_missing(&message) => {
@@ -313,6 +387,7 @@ impl RemoteRepository {
                 want: &want,
                 have: &[],
                 depth: Depth::Full,
+                progress,
             };
             connection.fetch(&request, store, limits).await?;
         }
@@ -337,10 +412,10 @@ impl RemoteRepository {
     /// The only commit whose id begins with `prefix`, if there is one.
     pub(crate) async fn expand(&self, prefix: &str) -> Result<Option<ObjectId>, GitError> {
         let references = self.references(None).await?;
-        let path = self.directory.join("commits");
+        let path = self.identified.directory.join("commits");
         // Two searches of one history would fetch it twice.
         let _fetching = self.fetching.lock().await;
-        let shown = self.shown.clone();
+        let shown = self.identified.shown.clone();
         let limits = self.dialer.limits.clone();
         let most = self.budget.packs;
         let store = self
@@ -360,24 +435,29 @@ impl RemoteRepository {
             .filter(|id| !store.has_tip(id))
             .collect();
         if !want.is_empty() {
-            self.within(self.dialer.timeouts.fetch, async {
-                let mut connection = self.connect().await?;
-                let have: Vec<ObjectId> = store.tips()?.into_iter().take(HAVES).collect();
-                let request = FetchRequest {
-                    want: &want,
-                    have: &have,
-                    depth: Depth::Commits,
-                };
-                connection
-                    .fetch(&request, &store, &self.dialer.limits)
-                    .await?;
-                connection.close().await;
-                for commit in &want {
-                    store.mark_tip(commit)?;
-                }
-                Ok(())
-            })
-            .await?;
+            let progress = self.progress(prefix.to_owned());
+            let fetched = self
+                .within(self.dialer.timeouts.fetch, async {
+                    let mut connection = self.connect().await?;
+                    let have: Vec<ObjectId> = store.tips()?.into_iter().take(HAVES).collect();
+                    let request = FetchRequest {
+                        want: &want,
+                        have: &have,
+                        depth: Depth::Commits,
+                        progress: &progress,
+                    };
+                    connection
+                        .fetch(&request, &store, &self.dialer.limits)
+                        .await?;
+                    connection.close().await;
+                    for commit in &want {
+                        store.mark_tip(commit)?;
+                    }
+                    Ok(())
+                })
+                .await;
+            progress.end(&fetched);
+            fetched?;
         }
         let prefix_owned = prefix.to_owned();
         let commits = self
@@ -387,24 +467,20 @@ impl RemoteRepository {
             [] => Ok(None),
             [commit] => Ok(Some(*commit)),
             _ => Err(GitError::AmbiguousRevision {
-                url: self.shown.clone(),
+                url: self.identified.shown.clone(),
                 revision: prefix.to_owned(),
             }),
         }
     }
 
-    async fn store(&self, fetching: &mut Fetching) -> Result<Arc<Store>, GitError> {
-        if let Some(store) = &fetching.store {
-            return Ok(store.clone());
-        }
-        let path = self.directory.clone();
-        let shown = self.shown.clone();
-        let limits = self.dialer.limits.clone();
-        let store = self
-            .blocking(move || Store::open(&path, &shown, &limits).map(Arc::new))
-            .await?;
-        fetching.store = Some(store.clone());
-        Ok(store)
+    async fn store(&self) -> Result<Arc<Store>, GitError> {
+        let open = || {
+            let path = self.identified.directory.clone();
+            let shown = self.identified.shown.clone();
+            let limits = self.dialer.limits.clone();
+            self.blocking(move || Store::open(&path, &shown, &limits).map(Arc::new))
+        };
+        self.store.get_or_try_init(open).await.cloned()
     }
 
     fn reader(&self, store: &Store, changed: bool) -> Result<Arc<Objects>, GitError> {
@@ -421,7 +497,14 @@ impl RemoteRepository {
 
     /// Opens a conversation with a service.
     pub(crate) async fn connect_to(&self, service: Service) -> Result<Connection<'_>, GitError> {
-        self.dialer.connect(&self.url, &self.shown, service).await
+        self.dialer
+            .connect(
+                &self.identified.url,
+                &self.identified.lenders,
+                &self.identified.shown,
+                service,
+            )
+            .await
     }
 
     pub(crate) fn timeouts(&self) -> &Timeouts {
@@ -430,13 +513,13 @@ impl RemoteRepository {
 
     /// Takes the objects of a commit that was pushed, so that it need not be fetched.
     pub(crate) async fn keep(&self, commit: ObjectId, pack: Vec<u8>) -> Result<(), GitError> {
-        let mut fetching = self.fetching.lock().await;
-        let store = self.store(&mut fetching).await?;
+        let _fetching = self.fetching.lock().await;
+        let store = self.store().await?;
         let _lock = store.lock().await?;
         let sink = store.receive(true)?;
         // Where the store gives up, `finish` says why.
         let _ = sink.send(pack.into()).await;
-        sink.finish(&self.shown).await?;
+        sink.finish(&self.identified.shown).await?;
         store.mark_tip(&commit)?;
         self.reader(&store, true)?;
         Ok(())
@@ -450,7 +533,7 @@ impl RemoteRepository {
         match tokio::time::timeout(bound, work).await {
             Ok(result) => result,
             Err(_) => Err(GitError::Timeout {
-                url: self.shown.clone(),
+                url: self.identified.shown.clone(),
                 after: bound,
             }),
         }
@@ -460,12 +543,12 @@ impl RemoteRepository {
         &self,
         work: impl FnOnce() -> Result<T, GitError> + Send + 'static,
     ) -> Result<T, GitError> {
-        crate::blocking(&self.shown, work).await
+        crate::blocking(&self.identified.shown, work).await
     }
 
     fn unknown(&self, commit: &ObjectId) -> GitError {
         GitError::UnknownRevision {
-            url: self.shown.clone(),
+            url: self.identified.shown.clone(),
             revision: commit.to_string(),
         }
     }

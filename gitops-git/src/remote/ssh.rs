@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use base64::Engine as _;
 use tokio::{
     io::AsyncReadExt,
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -20,6 +21,8 @@ use tokio::{
 use super::Service;
 use crate::{credentials::SshIdentity, error::GitError, options::Timeouts};
 
+/// What ssh runs to learn a passphrase, which only its environment holds.
+const ANSWER: &str = "#!/bin/sh\nprintf '%s\\n' \"$GITOPS_SSH_PASSPHRASE\"\n";
 /// What of the program's complaints is kept.
 const WORDS: usize = 4096;
 
@@ -63,7 +66,14 @@ impl SshProgram {
         let mut option = |text: &str| {
             command.arg("-o").arg(text);
         };
-        option("BatchMode=yes");
+        // Nobody is asked for anything; in batch mode not even for a passphrase, so that mode does not fit one.
+        let passphrase = identity.and_then(|identity| identity.passphrase.as_ref());
+        if passphrase.is_none() {
+            option("BatchMode=yes");
+        }
+        option("PasswordAuthentication=no");
+        option("KbdInteractiveAuthentication=no");
+        option("NumberOfPasswordPrompts=1");
         option("ClearAllForwardings=yes");
         option("IdentitiesOnly=yes");
         option("IdentityAgent=none");
@@ -77,6 +87,12 @@ impl SshProgram {
         let mut hosts = "/dev/null".to_owned();
         let mut check = "yes";
         if let Some(identity) = identity {
+            if passphrase.is_none() && is_encrypted(identity.key.expose()) {
+                return Err(GitError::InvalidOption {
+                    what: "ssh identity",
+                    reason: "the private key is encrypted and no passphrase is given".to_owned(),
+                });
+            }
             let mut key = identity.key.expose().trim().to_owned();
             key.push('\n');
             let file = PrivateFile::write(&self.scratch, "key", &key)?;
@@ -102,8 +118,16 @@ impl SshProgram {
         }
         command.arg("--").arg(target.host);
         command.arg(format!("{} {}", service.name(), quote(target.path)));
+        command.env_clear();
+        if let Some(passphrase) = passphrase {
+            let answer = PrivateFile::write_mode(&self.scratch, "answer", ANSWER, 0o700)?;
+            command
+                .env("SSH_ASKPASS", &answer.0)
+                .env("SSH_ASKPASS_REQUIRE", "force")
+                .env("GITOPS_SSH_PASSPHRASE", passphrase.expose());
+            files.push(answer);
+        }
         command
-            .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -188,6 +212,27 @@ fn classify(words: &str, url: &str) -> GitError {
     }
 }
 
+/// Whether a private key can be used only with a passphrase.
+fn is_encrypted(key: &str) -> bool {
+    if key.contains("BEGIN ENCRYPTED PRIVATE KEY") || key.contains("Proc-Type: 4,ENCRYPTED") {
+        return true;
+    }
+    // OpenSSH's own format: a name, then the cipher, which is `none` or not.
+    let body: String = key
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| *line != "-----BEGIN OPENSSH PRIVATE KEY-----")
+        .skip(1)
+        .take_while(|line| !line.starts_with('-'))
+        .collect();
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(body)
+        .unwrap_or_default();
+    decoded
+        .strip_prefix(b"openssh-key-v1\0")
+        .is_some_and(|rest| !rest.starts_with(b"\0\0\0\x04none"))
+}
+
 /// Quotes for the shell on the other side.
 fn quote(path: &str) -> String {
     format!("'{}'", path.replace('\'', r"'\''"))
@@ -198,6 +243,10 @@ struct PrivateFile(PathBuf);
 
 impl PrivateFile {
     fn write(scratch: &Path, name: &str, content: &str) -> Result<Self, GitError> {
+        Self::write_mode(scratch, name, content, 0o600)
+    }
+
+    fn write_mode(scratch: &Path, name: &str, content: &str, mode: u32) -> Result<Self, GitError> {
         let failed = |error| GitError::store(scratch, error);
         std::fs::create_dir_all(scratch).map_err(failed)?;
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -207,7 +256,7 @@ impl PrivateFile {
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
         let mut file = options.open(&path).map_err(failed)?;
         let this = Self(path);
         file.write_all(content.as_bytes()).map_err(failed)?;

@@ -87,7 +87,22 @@ impl Store {
         self.tip_file(commit).exists()
     }
 
-    /// Marks the whole tree of `commit` as there, or as used just now.
+    /// Notes that a commit was used just now.
+    pub(crate) fn touch_tip(&self, commit: &ObjectId) -> Result<(), GitError> {
+        let file = self.tip_file(commit);
+        let touch = || {
+            // The age of a file is no wall clock that anything is decided by, only an order.
+            #[allow(clippy::disallowed_methods)]
+            let now = std::time::SystemTime::now();
+            fs::File::options()
+                .append(true)
+                .open(&file)?
+                .set_modified(now)
+        };
+        touch().map_err(|error| GitError::store(&file, error))
+    }
+
+    /// Marks the whole tree of `commit` as there.
     pub(crate) fn mark_tip(&self, commit: &ObjectId) -> Result<(), GitError> {
         write_atomically(&self.tip_file(commit), format!("{commit}\n").as_bytes())
     }
@@ -251,11 +266,11 @@ pub(crate) fn index_pack(
     interrupt: &AtomicBool,
     url: &str,
 ) -> Result<Option<PathBuf>, GitError> {
-    let options = gix::odb::pack::bundle::write::Options {
+    let options = gix_pack::bundle::write::Options {
         alloc_limit_bytes: usize::try_from(object_size).ok(),
         ..Default::default()
     };
-    let written = gix::odb::pack::Bundle::write_to_directory(
+    let written = gix_pack::Bundle::write_to_directory(
         reader,
         Some(directory),
         &mut gix::progress::Discard,

@@ -71,9 +71,7 @@ impl Objects {
         let handle = idle.unwrap_or_else(|| {
             let mut handle = self.database.to_cache_arc();
             handle.set_pack_cache(|| {
-                Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(
-                    PACK_CACHE,
-                ))
+                Box::new(gix_pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE))
             });
             handle
         });

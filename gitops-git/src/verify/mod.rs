@@ -1,6 +1,6 @@
 //! Signatures of commits and tags, checked in-process against keys that the caller trusts: SSH
 //! signatures ([`ssh`](https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.sshsig)) and OpenPGP
-//! signatures of version 4 keys (RFC 9580). Only public keys are touched.
+//! signatures (RFC 9580). Only public keys are touched.
 //!
 //! In: a revision, a [`VerifyMode`] and a [`Keyring`]. Out: who signed, or
 //! [`GitError::Unverified`] with the reason. A revision that is not signed, or by a key that is not in
@@ -10,7 +10,7 @@ mod openpgp;
 mod reader;
 mod ssh;
 
-use gitops_core::source::Revision;
+use gitops_core::{Classified, ErrorClass, clock::Timestamp, source::Revision};
 use gix::ObjectId;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,21 @@ pub enum SignatureFormat {
     Ssh,
 }
 
+/// Why a signature is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+#[non_exhaustive]
+pub struct Rejection {
+    /// Why; a sentence about "it".
+    pub reason: String,
+}
+
+impl Classified for Rejection {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Forbidden
+    }
+}
+
 /// The signatures found good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -116,6 +131,21 @@ impl Keyring {
         Ok(ring)
     }
 
+    /// Checks the signature of a commit, given as the object database holds it. `now` decides whether keys have ended.
+    pub fn check_commit(&self, commit: &[u8], now: Timestamp) -> Result<SignedBy, Rejection> {
+        let (payload, signature) = split_commit(commit).ok_or_else(not_signed)?;
+        self.check(&signature, &payload, now.as_second())
+            .map_err(|reason| Rejection { reason })
+    }
+
+    /// Checks the signature of an annotated tag, given as the object database holds it. That the tag names what it
+    /// should is for the caller to see.
+    pub fn check_tag(&self, tag: &[u8], now: Timestamp) -> Result<SignedBy, Rejection> {
+        let (payload, signature) = split_tag(tag).ok_or_else(not_signed)?;
+        self.check(&signature, payload, now.as_second())
+            .map_err(|reason| Rejection { reason })
+    }
+
     /// Checks an armoured signature of `payload`, at the time `now` (seconds since 1970).
     fn check(&self, signature: &str, payload: &[u8], now: i64) -> Result<SignedBy, String> {
         let signature = signature.trim();
@@ -152,7 +182,7 @@ impl GitSource {
             reason,
         };
         let commit = full_commit(&revision.id).ok_or_else(|| self.unknown(&revision.id))?;
-        let now = self.now().as_second();
+        let now = self.now();
         let mut verified = Verified {
             commit: None,
             tag: None,
@@ -195,7 +225,9 @@ impl GitSource {
                     "{name} holds a tag that was signed under another name"
                 )));
             }
-            let by = keyring.check(&signature, payload, now).map_err(&refused)?;
+            let by = keyring
+                .check(&signature, payload, now.as_second())
+                .map_err(&refused)?;
             verified.tag = Some(by);
         }
         if mode != VerifyMode::Tag {
@@ -203,9 +235,9 @@ impl GitSource {
             if kind != Kind::Commit {
                 return Err(refused("it is no commit".to_owned()));
             }
-            let (payload, signature) =
-                split_commit(&data).ok_or_else(|| refused("it is not signed".to_owned()))?;
-            let by = keyring.check(&signature, &payload, now).map_err(&refused)?;
+            let by = keyring
+                .check_commit(&data, now)
+                .map_err(|rejection| refused(rejection.reason))?;
             verified.commit = Some(by);
         }
         Ok(verified)
@@ -239,6 +271,12 @@ impl GitSource {
             objects.read(&id)?.ok_or(unknown)
         })
         .await
+    }
+}
+
+fn not_signed() -> Rejection {
+    Rejection {
+        reason: "it is not signed".to_owned(),
     }
 }
 

@@ -58,13 +58,14 @@ pub(super) fn dearmor(text: &str, label: &str) -> Result<Vec<Vec<u8>>, String> {
                 closed = true;
                 break;
             }
-            // Headers such as `Comment: x` end at the first empty line or line of data.
-            if headers && (line.is_empty() || line.contains(": ")) {
+            // Headers such as `Comment: x` end at the first empty line or line of data, which has no colon.
+            if headers && (line.is_empty() || line.contains(':')) {
                 continue;
             }
             headers = false;
-            // The checksum, which guards against nothing that a signature does not.
-            if !line.starts_with('=') {
+            // OpenPGP's checksum guards against nothing that a signature does not, and RFC 9580 (6.1) forbids to
+            // refuse a block for it. Padding may begin a line too, where lines have odd lengths.
+            if !is_checksum(line) {
                 body.push_str(line);
             }
         }
@@ -80,6 +81,12 @@ pub(super) fn dearmor(text: &str, label: &str) -> Result<Vec<Vec<u8>>, String> {
     Ok(blocks)
 }
 
+/// `=` and 24 bits.
+fn is_checksum(line: &str) -> bool {
+    line.strip_prefix('=')
+        .is_some_and(|sum| sum.len() == 4 && !sum.contains('='))
+}
+
 /// A number without its leading zeros, or padded to `length`.
 pub(super) fn padded(number: &[u8], length: usize) -> Option<Vec<u8>> {
     let start = number
@@ -90,4 +97,32 @@ pub(super) fn padded(number: &[u8], length: usize) -> Option<Vec<u8>> {
     let mut out = vec![0; length.checked_sub(number.len())?];
     out.extend_from_slice(number);
     Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn armour_in_all_its_forms() {
+        let block = |inside: &str| format!("-----BEGIN X-----\n{inside}\n-----END X-----\n");
+        for (text, expected) in [
+            (block("YWJj"), vec![&b"abc"[..]]),
+            (block("\nYWJj\n=abcd"), vec![b"abc"]),
+            (block("Comment:\nVersion: 1\n\nYWJj\n"), vec![b"abc"]),
+            (block("YWJjZA\n=="), vec![b"abcd"]),
+            (block("YWJjZGU\n="), vec![b"abcde"]),
+            (format!("before\r\n{}", block("YW\r\nJj\r")), vec![b"abc"]),
+            (
+                format!("{}{}", block("YQ=="), block("Yg==")),
+                vec![b"a", b"b"],
+            ),
+            (String::new(), vec![]),
+        ] {
+            assert_eq!(dearmor(&text, "X").unwrap(), expected, "{text}");
+        }
+        for bad in ["-----BEGIN X-----\nYWJj\n", &block("Y!"), &block("YWJj\n=")] {
+            assert!(dearmor(bad, "X").is_err(), "{bad}");
+        }
+    }
 }

@@ -8,11 +8,13 @@
     clippy::print_stderr
 )]
 
+mod fixtures;
 mod http;
 mod local;
 mod server;
 mod ssh;
 mod store;
+mod submodules;
 mod trees;
 mod verify;
 mod world;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
 };
 
@@ -34,6 +34,12 @@ pub(crate) struct Behaviour {
     pub(crate) version_0: bool,
     /// Accept connections and never answer.
     pub(crate) silent: bool,
+    /// Keep this many bytes of the body of an answer to a POST, and say that they are all.
+    pub(crate) truncate: Option<usize>,
+    /// Write so many bytes of an answer at a time, and wait so long after each.
+    pub(crate) slow: Option<(usize, Duration)>,
+    /// Fall silent after this many bytes of an answer to a POST, without closing the connection.
+    pub(crate) stall_after: Option<usize>,
 }
 
 /// A request as the server saw it.
@@ -44,6 +50,11 @@ pub(crate) struct Seen {
     pub(crate) authorization: Option<String>,
     pub(crate) sent: usize,
 }
+
+/// A connection.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// A running server; it stops when dropped.
 pub(crate) struct Server {
@@ -62,6 +73,17 @@ impl Drop for Server {
 impl Server {
     /// Serves the repositories below `root`.
     pub(crate) async fn start(root: &Path) -> Self {
+        Self::start_with(root, |stream| async move {
+            Some(Box::new(stream) as Box<dyn Io>)
+        })
+        .await
+    }
+
+    /// Serves the repositories below `root` over whatever `accept` makes of a connection.
+    pub(crate) async fn start_with<F: Future<Output = Option<Box<dyn Io>>> + Send + 'static>(
+        root: &Path,
+        accept: impl Fn(TcpStream) -> F + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let behaviour = Arc::new(Mutex::new(Behaviour::default()));
@@ -70,8 +92,11 @@ impl Server {
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (behaviour, log, root) = shared.clone();
+                let accepted = accept(stream);
                 tokio::spawn(async move {
-                    let _ = serve(stream, &behaviour, &log, &root).await;
+                    if let Some(stream) = accepted.await {
+                        let _ = serve(stream, &behaviour, &log, &root).await;
+                    }
                 });
             }
         });
@@ -97,7 +122,7 @@ impl Server {
 }
 
 async fn serve(
-    stream: TcpStream,
+    stream: Box<dyn Io>,
     behaviour: &Mutex<Behaviour>,
     log: &Mutex<Vec<Seen>>,
     root: &Path,
@@ -161,8 +186,9 @@ async fn serve(
                 .cloned()
                 .filter(|_| !rules.version_0);
             let kind = headers.get("content-type").cloned();
+            let keep = rules.truncate.filter(|_| method == "POST");
             tokio::task::spawn_blocking(move || {
-                backend(&root, &method, &target, version, kind, &body)
+                backend(&root, &method, &target, version, kind, &body, keep)
             })
             .await
             .unwrap()
@@ -177,7 +203,21 @@ async fn serve(
             authorization,
             sent: answer.len(),
         });
-        stream.get_mut().write_all(&answer).await?;
+        if let Some(stall) = rules.stall_after.filter(|_| answer.len() > 1000) {
+            stream.get_mut().write_all(&answer[..stall]).await?;
+            stream.get_mut().flush().await?;
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        }
+        if let Some((amount, pause)) = rules.slow {
+            for piece in answer.chunks(amount) {
+                stream.get_mut().write_all(piece).await?;
+                stream.get_mut().flush().await?;
+                tokio::time::sleep(pause).await;
+            }
+        } else {
+            stream.get_mut().write_all(&answer).await?;
+        }
+        stream.get_mut().flush().await?;
         if cut.is_some() {
             return stream.get_mut().shutdown().await;
         }
@@ -203,6 +243,7 @@ fn backend(
     version: Option<String>,
     kind: Option<String>,
     body: &[u8],
+    keep: Option<usize>,
 ) -> Vec<u8> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut command = Command::new("git");
@@ -254,6 +295,7 @@ fn backend(
         .unwrap_or(output.len().saturating_sub(4));
     let head = String::from_utf8_lossy(&output[..split]).into_owned();
     let content = &output[split + 4..];
+    let content = &content[..keep.unwrap_or(content.len()).min(content.len())];
     let mut status = 200;
     let mut headers = Vec::new();
     for line in head.lines() {

@@ -15,7 +15,7 @@ use gitops_core::{
 };
 use gitops_git::{
     GitError,
-    credentials::{Access, ByPrefix, Secret, SshIdentity},
+    credentials::{Access, ByPrefix, SshIdentity},
     write::{CommitOptions, Edit, Identity, Proposal},
 };
 
@@ -108,10 +108,8 @@ async fn over_ssh() {
     let user = Command::new("id").arg("-un").output().unwrap();
     let user = String::from_utf8_lossy(&user.stdout).trim().to_owned();
     let known_hosts = format!("[127.0.0.1]:{port} {host_key}");
-    let identity = |key: &str, known_hosts: &str| SshIdentity {
-        key: Secret::new(fs::read_to_string(world.path(key)).unwrap()),
-        known_hosts: Some(known_hosts.to_owned()),
-        insecure: false,
+    let identity = |key: &str, known_hosts: &str| {
+        SshIdentity::new(fs::read_to_string(world.path(key)).unwrap()).known_hosts(known_hosts)
     };
     let url = format!("ssh://{user}@127.0.0.1:{port}{}", bare.display()).replace(' ', "%20");
     let open = async |key: &str, known_hosts: &str, url: &str| {

@@ -26,7 +26,7 @@ async fn open(world: &World, url: &str, spec: &str) -> GitTree {
     source.tree(&revision).await.unwrap()
 }
 
-fn walk(tree: &dyn FileTree, dir: &str, files: &mut BTreeMap<String, Vec<u8>>) {
+pub(crate) fn walk(tree: &dyn FileTree, dir: &str, files: &mut BTreeMap<String, Vec<u8>>) {
     for entry in tree.list(dir).unwrap() {
         let path = if dir.is_empty() {
             entry.name
@@ -160,7 +160,7 @@ async fn changes_between_revisions() {
     assert!(new.changes_since(&new).unwrap().is_empty());
 }
 
-fn entry(mode: &str, name: &str, id: &str) -> Vec<u8> {
+pub(crate) fn entry(mode: &str, name: &str, id: &str) -> Vec<u8> {
     let mut bytes = format!("{mode} {name}\0").into_bytes();
     bytes.extend((0..20).map(|at| u8::from_str_radix(&id[2 * at..2 * at + 2], 16).unwrap()));
     bytes

@@ -266,7 +266,10 @@ async fn openpgp_signatures() {
             let armor = gpg(&["--armor", "--export", &address]).unwrap();
             let listing = gpg(&["--list-keys", "--with-colons", &address]).unwrap();
             if listing.lines().any(|line| line.starts_with("sub:r")) {
-                assert!(Keyring::new().add_openpgp(&armor).is_err());
+                let mut ring = Keyring::new();
+                ring.add_openpgp(&armor).unwrap();
+                let error = refusal(&source, "v1", VerifyMode::Head, &ring).await;
+                assert!(error.contains("has been revoked"), "{error}");
             } else {
                 eprintln!("gpg did not revoke: {status:?}");
             }
@@ -281,7 +284,10 @@ async fn openpgp_signatures() {
             fs::write(&import, text).unwrap();
             gpg(&["--import", &import.display().to_string()]);
             let armor = gpg(&["--armor", "--export", &address]).unwrap();
-            assert!(Keyring::new().add_openpgp(&armor).is_err());
+            let mut ring = Keyring::new();
+            ring.add_openpgp(&armor).unwrap();
+            let error = refusal(&source, "v1", VerifyMode::Head, &ring).await;
+            assert!(error.contains("has been revoked"), "{error}");
         }
     }
     let _ = Command::new("gpgconf")

@@ -1,7 +1,9 @@
 //! The files of one commit, read from the object database without a checkout.
 
+mod walk;
+
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -32,8 +34,9 @@ const ENTRY_SIZE: u64 = 512;
 /// * Symlinks are followed while they stay inside the tree; one that leads outside, into a circle or
 ///   nowhere is listed as a file and is an error ([`TreeError::Symlink`]) when it is read.
 /// * A file that is a Git LFS pointer is an error ([`TreeError::LfsPointer`]) when it is read.
-/// * A submodule is an empty directory, as in a checkout that did not initialise it; see
-///   [`GitTree::submodules`].
+/// * A submodule is an empty directory, as in a checkout that did not initialise it, unless the tree
+///   was opened with its submodules ([`GitSource::tree_with_submodules`](crate::GitSource::tree_with_submodules)):
+///   then it is a directory like any other, and symlinks lead into it and out of it.
 /// * Attributes (line ends, `export-ignore`, filters) are not applied: content is what is stored.
 /// * An entry that no checkout would accept (`..`, `.git`, a name with `/`) makes its directory an
 ///   error ([`TreeError::Corrupt`]).
@@ -42,9 +45,21 @@ pub struct GitTree {
     shared: Arc<Shared>,
     root: ObjectId,
     commit: ObjectId,
+    mounts: Arc<Mounts>,
 }
 
-struct Shared {
+/// What stands for the submodules, by their full paths; those of submodules included.
+pub(crate) type Mounts = BTreeMap<String, Mount>;
+
+/// What stands for a submodule.
+#[derive(Clone)]
+pub(crate) enum Mount {
+    Tree(GitTree),
+    /// Whoever reads something in it learns why it is not there.
+    Unavailable(GitError),
+}
+
+pub(crate) struct Shared {
     objects: Arc<Objects>,
     limits: Limits,
     /// Keeps the objects from being collected.
@@ -73,23 +88,21 @@ pub(crate) enum Mode {
     Submodule,
 }
 
-/// A submodule that a tree names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Submodule {
-    /// Where it is mounted.
-    pub path: String,
-    /// Its URL as `.gitmodules` writes it, possibly relative to the repository's; `None` where that file does not name it.
-    pub url: Option<String>,
-    /// The commit it is pinned to; `None` where the tree holds nothing at its path.
-    pub commit: Option<String>,
-}
-
 /// Where a path leads once all symlinks on it are followed.
-enum Found {
-    File { id: ObjectId },
-    Directory { id: ObjectId, path: String },
+enum Found<'a> {
+    File {
+        tree: &'a Shared,
+        id: ObjectId,
+    },
+    Directory {
+        tree: &'a Shared,
+        id: ObjectId,
+        path: String,
+    },
+    /// A submodule that is not followed.
     Submodule,
+    /// Something in a submodule that could not be opened.
+    Unavailable(&'a GitError),
     Nothing,
 }
 
@@ -111,7 +124,19 @@ impl GitTree {
             }),
             root,
             commit,
+            mounts: Arc::default(),
         }
+    }
+
+    /// The same tree with its submodules.
+    pub(crate) fn with_mounts(mut self, mounts: Mounts) -> Self {
+        self.mounts = Arc::new(mounts);
+        self
+    }
+
+    /// What stands for the submodule at this path.
+    pub(crate) fn mount(&self, path: &str) -> Option<&Mount> {
+        self.mounts.get(path)
     }
 
     /// The commit, in hex.
@@ -142,66 +167,52 @@ impl GitTree {
         &self.shared.objects
     }
 
-    /// The submodules, in order of their paths: every commit entry of the tree that `.gitmodules`
-    /// names, and every name there that the tree has nothing for.
-    pub fn submodules(&self) -> Result<Vec<Submodule>, TreeError> {
-        let Some(text) = self.read(".gitmodules")? else {
-            return Ok(Vec::new());
-        };
-        let corrupt = |reason: String| TreeError::Corrupt {
-            path: ".gitmodules".to_owned(),
-            reason,
-        };
-        let config = gix::config::File::try_from(
-            std::str::from_utf8(&text).map_err(|error| corrupt(error.to_string()))?,
-        )
-        .map_err(|error| corrupt(error.to_string()))?;
-        let mut submodules = Vec::new();
-        for section in config.sections_by_name("submodule").into_iter().flatten() {
-            let value = |key: &str| section.value(key).map(|value| value.to_string());
-            let Some(path) = value("path").and_then(|path| clean_path(&path).ok()) else {
-                continue;
-            };
-            let entry = self.shared.raw_entry(&self.root, &path)?;
-            submodules.push(Submodule {
-                url: value("url"),
-                commit: entry
-                    .filter(|entry| entry.mode == Mode::Submodule)
-                    .map(|entry| entry.id.to_string()),
-                path,
-            });
-        }
-        submodules.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(submodules)
+    /// The entry at a path, without following links.
+    pub(crate) fn raw_entry(&self, path: &str) -> Result<Option<RawEntry>, TreeError> {
+        self.shared.check_length(path)?;
+        self.shared.raw_entry(&self.root, path)
     }
 
-    fn find(&self, path: &str) -> Result<Found, TreeError> {
+    /// The content of a file by its id.
+    pub(crate) fn raw_blob(&self, id: &ObjectId, path: &str) -> Result<Bytes, TreeError> {
+        self.shared.blob(id, path)
+    }
+
+    fn find(&self, path: &str) -> Result<Found<'_>, TreeError> {
         let clean = clean_path(path)?;
         self.shared.check_length(&clean)?;
-        Walk {
-            tree: &self.shared,
-            root: self.root,
-            asked: &clean,
-            links: 0,
-            entered: Vec::new(),
+        walk::find(self, &clean)
+    }
+
+    /// Whether a submodule is mounted below a directory.
+    fn has_mounts_below(&self, dir: &str) -> bool {
+        if dir.is_empty() {
+            return !self.mounts.is_empty();
         }
-        .run(&clean)
+        let prefix = format!("{dir}/");
+        self.mounts
+            .range(prefix.clone()..)
+            .next()
+            .is_some_and(|(path, _)| path.starts_with(&prefix))
     }
 }
 
 impl FileTree for GitTree {
     fn read(&self, path: &str) -> Result<Option<Bytes>, TreeError> {
         match self.find(path)? {
-            Found::File { id } => self.shared.blob(&id, path).map(Some),
+            Found::File { tree, id } => tree.blob(&id, path).map(Some),
+            Found::Unavailable(error) => Err(other(path, error.clone())),
             Found::Directory { .. } | Found::Submodule | Found::Nothing => Ok(None),
         }
     }
 
     fn list(&self, dir: &str) -> Result<Vec<Entry>, TreeError> {
-        let Found::Directory { id, path } = self.find(dir)? else {
-            return Ok(Vec::new());
+        let (tree, id, path) = match self.find(dir)? {
+            Found::Directory { tree, id, path } => (tree, id, path),
+            Found::Unavailable(error) => return Err(other(dir, error.clone())),
+            Found::File { .. } | Found::Submodule | Found::Nothing => return Ok(Vec::new()),
         };
-        let directory = self.shared.directory(&id, &path)?;
+        let directory = tree.directory(&id, &path)?;
         directory
             .entries
             .iter()
@@ -210,7 +221,9 @@ impl FileTree for GitTree {
                     Mode::File => EntryKind::File,
                     Mode::Directory | Mode::Submodule => EntryKind::Directory,
                     Mode::Symlink => match self.find(&join(dir.trim_matches('/'), &entry.name)) {
-                        Ok(Found::Directory { .. } | Found::Submodule) => EntryKind::Directory,
+                        Ok(Found::Directory { .. } | Found::Submodule | Found::Unavailable(_)) => {
+                            EntryKind::Directory
+                        }
                         Ok(Found::File { .. } | Found::Nothing)
                         | Err(TreeError::Symlink { .. }) => EntryKind::File,
                         Err(error) => return Err(error),
@@ -226,9 +239,14 @@ impl FileTree for GitTree {
 
     fn id(&self, path: &str) -> Result<Option<ContentId>, TreeError> {
         Ok(match self.find(path)? {
-            Found::File { id } => Some(ContentId(format!("git:{id}"))),
-            Found::Directory { id, path: place } => {
-                if self.shared.has_links(&id, &place)? {
+            Found::File { id, .. } => Some(ContentId(format!("git:{id}"))),
+            Found::Unavailable(error) => Some(ContentId::of(error.to_string().as_bytes())),
+            Found::Directory {
+                tree,
+                id,
+                path: place,
+            } => {
+                if self.has_mounts_below(&place) || tree.has_links(&id, &place)? {
                     Some(self.linked_id(path)?)
                 } else {
                     Some(ContentId(format!("git:{id}")))
@@ -257,116 +275,6 @@ impl GitTree {
             }
         }
         Ok(ContentId::of(&hash.finalize()))
-    }
-}
-
-/// One lookup.
-struct Walk<'a> {
-    tree: &'a Shared,
-    root: ObjectId,
-    asked: &'a str,
-    links: usize,
-    /// Physical paths of the directories that this path went through.
-    entered: Vec<String>,
-}
-
-impl Walk<'_> {
-    fn run(mut self, path: &str) -> Result<Found, TreeError> {
-        // Components still to walk, the next one last.
-        let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
-        if path.is_empty() {
-            todo.clear();
-        }
-        // Physical place of the directory reached.
-        let mut place = String::new();
-        let mut id = self.root;
-        let mut last_link: Option<(String, String)> = None;
-        self.entered.push(String::new());
-        while let Some(name) = todo.pop() {
-            let directory = self.tree.directory(&id, &place)?;
-            let Some(entry) = directory.get(&name) else {
-                return match last_link {
-                    Some((link, target)) => {
-                        Err(self.symlink(&link, &format!("its target `{target}` does not exist")))
-                    }
-                    None => Ok(Found::Nothing),
-                };
-            };
-            match entry.mode {
-                Mode::Directory => {
-                    place = join(&place, &name);
-                    id = entry.id;
-                    self.entered.push(place.clone());
-                    if todo.is_empty() {
-                        return Ok(Found::Directory { id, path: place });
-                    }
-                }
-                Mode::Submodule => {
-                    return Ok(if todo.is_empty() {
-                        Found::Submodule
-                    } else {
-                        Found::Nothing
-                    });
-                }
-                Mode::File if todo.is_empty() => {
-                    return Ok(Found::File { id: entry.id });
-                }
-                Mode::File => return Ok(Found::Nothing),
-                Mode::Symlink => {
-                    let link = join(&place, &name);
-                    self.links += 1;
-                    if self.links > self.tree.limits.symlinks {
-                        return Err(self.symlink(
-                            &link,
-                            &format!(
-                                "more than {} symlinks on one path",
-                                self.tree.limits.symlinks
-                            ),
-                        ));
-                    }
-                    let target = self.tree.link_target(&entry.id, &link)?;
-                    let physical = self.resolve_link(&place, &link, &target)?;
-                    // A way through an ancestor is fine; ending there would let a walk go round for ever.
-                    if todo.is_empty() && self.entered.contains(&physical) {
-                        return Err(self.symlink(
-                            &link,
-                            &format!("its target `{target}` leads back to where it came from"),
-                        ));
-                    }
-                    for part in physical.split('/').rev().filter(|part| !part.is_empty()) {
-                        todo.push(part.to_owned());
-                    }
-                    last_link = Some((link, target));
-                    place = String::new();
-                    id = self.root;
-                }
-            }
-        }
-        Ok(Found::Directory { id, path: place })
-    }
-
-    /// The place that a link names, without following links on the way there.
-    fn resolve_link(&self, place: &str, link: &str, target: &str) -> Result<String, TreeError> {
-        if target.starts_with('/') {
-            return Err(self.symlink(link, &format!("its target `{target}` is outside the tree")));
-        }
-        if target.is_empty() {
-            return Err(self.symlink(link, "it has no target"));
-        }
-        clean_path(&join(place, target))
-            .map_err(|_| self.symlink(link, &format!("its target `{target}` is outside the tree")))
-    }
-
-    fn symlink(&self, link: &str, reason: &str) -> TreeError {
-        let reason = if link == self.asked {
-            reason.to_owned()
-        } else {
-            format!("{reason} (through the symlink `{link}`)")
-        };
-        TreeError::Symlink {
-            path: self.asked.to_owned(),
-            reason,
-        }
     }
 }
 

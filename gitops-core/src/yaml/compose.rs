@@ -10,6 +10,7 @@ use super::{
     event::{Event, EventKind, Parser},
     mapping::{Entries, Report},
     options::Options,
+    resolve::{Resolved, resolve},
     scalar::{Key, Scalar, invalid_key},
     scan::Mark,
     tree::scan_error,
@@ -30,14 +31,23 @@ impl From<YamlError> for NoValue {
     }
 }
 
+/// Which keys of the mapping at the root are kept.
+pub(crate) type Wanted<'o> = &'o dyn Fn(&str) -> bool;
+
 /// Reads the next document.
-pub(crate) fn next_document(parser: &mut Parser<'_>, options: &Options) -> Result<Value, NoValue> {
+pub(crate) fn next_document(
+    parser: &mut Parser<'_>,
+    options: &Options,
+    wanted: Option<Wanted<'_>>,
+) -> Result<Value, NoValue> {
     let event = parser.next().map_err(scan_error)?;
     if matches!(event.kind, EventKind::StreamEnd) {
         return Err(NoValue::End);
     }
     let mut composer = Composer {
         options,
+        wanted,
+        skipped: None,
         open: Vec::new(),
         report: Report::default(),
         nodes: 0,
@@ -91,8 +101,19 @@ enum Open {
     },
 }
 
+/// Where the next node of a skipped collection belongs.
+#[derive(Clone, Copy, PartialEq)]
+enum Skipped {
+    Item,
+    Key,
+    Value,
+}
+
 struct Composer<'o> {
     options: &'o Options,
+    wanted: Option<Wanted<'o>>,
+    /// While a value is left out: its open collections.
+    skipped: Option<Vec<Skipped>>,
     open: Vec<Open>,
     report: Report,
     nodes: usize,
@@ -101,6 +122,9 @@ struct Composer<'o> {
 impl Composer<'_> {
     /// Takes an event; gives the value when it is complete.
     fn take(&mut self, event: Event<'_>) -> Result<Option<Value>, NoValue> {
+        if self.skipped.is_some() {
+            return self.skip(event).map(|()| None);
+        }
         let at = event.start;
         match event.kind {
             EventKind::Scalar {
@@ -154,6 +178,7 @@ impl Composer<'_> {
 
     fn scalar(&mut self, scalar: Scalar<'_>) -> Result<Option<Value>, NoValue> {
         let length = scalar.text.len();
+        let is_root = self.open.len() == 1;
         if let Some(Open::Mapping { key, .. }) = self.open.last_mut()
             && key.is_none()
         {
@@ -163,6 +188,14 @@ impl Composer<'_> {
             }
             if scalar.is_merge() {
                 return Err(NoValue::NeedsTree);
+            }
+            if is_root
+                && let Some(wanted) = self.wanted
+                && scalar.is_text()
+                && !wanted(&scalar.text)
+            {
+                self.skipped = Some(Vec::new());
+                return Ok(None);
             }
             *key = Some((scalar.into_key()?, self.report.not_json.len()));
             return Ok(None);
@@ -174,6 +207,75 @@ impl Composer<'_> {
         let at = scalar.at;
         let value = scalar.into_value(self.options, &mut self.report)?;
         self.complete(value, at)
+    }
+
+    /// Goes over an event of a value that is left out. What only the whole can tell needs the tree.
+    fn skip(&mut self, event: Event<'_>) -> Result<(), NoValue> {
+        let at = event.start;
+        let open = self.skipped.get_or_insert_default();
+        match event.kind {
+            EventKind::Scalar {
+                value,
+                implicit,
+                properties,
+            } => {
+                if properties.anchor.is_some() || properties.tag.is_some() {
+                    return Err(NoValue::NeedsTree);
+                }
+                let is_key = open.last() == Some(&Skipped::Key);
+                let (limit, allowed) = if is_key {
+                    (Limit::KeyLength, self.options.max_key_length)
+                } else {
+                    (Limit::ScalarLength, self.options.max_scalar_length)
+                };
+                if implicit && !is_harmless(&value, is_key) {
+                    return Err(NoValue::NeedsTree);
+                }
+                self.count(at)?;
+                if value.len() > allowed {
+                    return Err(YamlError::limit(at, limit, allowed).into());
+                }
+                self.skip_one();
+                Ok(())
+            }
+            EventKind::SequenceStart(properties) | EventKind::MappingStart(properties)
+                if properties.anchor.is_some() || open.last() == Some(&Skipped::Key) =>
+            {
+                Err(NoValue::NeedsTree)
+            }
+            EventKind::SequenceStart(_) => self.skip_into(Skipped::Item, at),
+            EventKind::MappingStart(_) => self.skip_into(Skipped::Key, at),
+            EventKind::SequenceEnd | EventKind::MappingEnd => {
+                open.pop();
+                self.skip_one();
+                Ok(())
+            }
+            EventKind::Alias(_) => Err(NoValue::NeedsTree),
+            EventKind::DocumentStart | EventKind::DocumentEnd | EventKind::StreamEnd => {
+                unreachable!("a document holds one node")
+            }
+        }
+    }
+
+    fn skip_into(&mut self, inner: Skipped, at: Mark) -> Result<(), NoValue> {
+        self.count(at)?;
+        let open = self.skipped.get_or_insert_default();
+        if self.open.len() + open.len() >= self.options.max_depth {
+            let allowed = self.options.max_depth;
+            return Err(YamlError::limit(at, Limit::Depth, allowed).into());
+        }
+        open.push(inner);
+        Ok(())
+    }
+
+    /// A node of what is left out is complete.
+    fn skip_one(&mut self) {
+        match self.skipped.as_mut().and_then(|open| open.last_mut()) {
+            Some(part @ Skipped::Key) => *part = Skipped::Value,
+            Some(part @ Skipped::Value) => *part = Skipped::Key,
+            Some(Skipped::Item) => {}
+            None => self.skipped = None,
+        }
     }
 
     fn begin(&mut self, open: Open, at: Mark) -> Result<Option<Value>, NoValue> {
@@ -210,5 +312,21 @@ impl Composer<'_> {
             return Err(YamlError::limit(at, Limit::Nodes, self.options.max_nodes));
         }
         Ok(())
+    }
+}
+
+/// Whether a plain scalar can be left out without a further look: it is no merge, no infinity and
+/// no key that JSON cannot have.
+fn is_harmless(text: &str, is_key: bool) -> bool {
+    match text.as_bytes().first() {
+        None | Some(b'~' | b'n' | b'N' | b'<' | b'0'..=b'9') => {
+            !is_key || text != "<<" && !matches!(resolve(text), Resolved::Null | Resolved::Uint(_))
+        }
+        Some(b'.' | b'+' | b'-') => match resolve(text) {
+            Resolved::Uint(_) => !is_key,
+            Resolved::Float(float) => float.is_finite(),
+            _ => true,
+        },
+        _ => true,
     }
 }

@@ -30,7 +30,7 @@ pub use stream::{Chunks, Documents, chunks, documents, documents_with};
 use serde_json::Value;
 
 use self::{
-    compose::NoValue,
+    compose::{NoValue, Wanted},
     event::Parser,
     scan::{Input, Mark, Scanner},
 };
@@ -55,6 +55,27 @@ pub fn from_str_strict(text: &str) -> Result<Value, YamlError> {
 pub fn from_str_with(text: &str, options: &Options) -> Result<Value, YamlError> {
     check_bytes(text.len(), options)?;
     read_first(&Input::from_text(text), options)
+}
+
+/// As [`from_str`], but of a mapping at the root only those entries are kept whose key is `wanted`.
+///
+/// Everything else is read as far as it takes to know whether the document as a whole is an error.
+///
+/// ```
+/// let text = "kind: Secret\ndata: {token: x}\n";
+/// let head = gitops_core::yaml::from_str_only(text, &|key| key == "kind")?;
+/// assert_eq!(head, serde_json::json!({"kind": "Secret"}));
+/// assert!(gitops_core::yaml::from_str_only("data: .inf\n", &|key| key == "kind").is_err());
+/// # Ok::<(), gitops_core::yaml::YamlError>(())
+/// ```
+pub fn from_str_only(text: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Value, YamlError> {
+    let options = Options::default();
+    check_bytes(text.len(), &options)?;
+    let mut value = read(&Input::from_text(text), &options, Some(wanted))?;
+    if let Value::Object(entries) = &mut value {
+        entries.retain(|key, _| wanted(key));
+    }
+    Ok(value)
 }
 
 /// Reads the first document of text in UTF-8, or in UTF-16 with a byte order mark.
@@ -109,8 +130,17 @@ fn check_bytes(bytes: usize, options: &Options) -> Result<(), YamlError> {
 const SCANNER_DEPTH: usize = 10_000;
 
 fn read_first(input: &Input<'_>, options: &Options) -> Result<Value, YamlError> {
+    read(input, options, None)
+}
+
+/// Reads the first document; where it is a mapping, entries that are not wanted may be left out.
+fn read(
+    input: &Input<'_>,
+    options: &Options,
+    wanted: Option<Wanted<'_>>,
+) -> Result<Value, YamlError> {
     let parser = || Parser::new(Scanner::new(&input.text, input.problem, SCANNER_DEPTH));
-    match compose::next_document(&mut parser(), options) {
+    match compose::next_document(&mut parser(), options, wanted) {
         Ok(value) => Ok(value),
         Err(NoValue::End) => Ok(Value::Null),
         Err(NoValue::Error(error)) => Err(error),

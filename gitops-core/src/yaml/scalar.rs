@@ -33,6 +33,11 @@ impl<'s> Scalar<'s> {
                 || self.tag.and_then(|tag| tag.strip_prefix(TAG_PREFIX)) == Some("merge"))
     }
 
+    /// Whether it is text, and says so without a tag.
+    pub(crate) fn is_text(&self) -> bool {
+        self.tag.is_none() && (!self.implicit || resolve(&self.text) == Resolved::Text)
+    }
+
     /// The value; what JSON cannot have is reported.
     pub(crate) fn into_value(
         self,

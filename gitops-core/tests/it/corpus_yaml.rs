@@ -44,6 +44,28 @@ fn corpus_parse() {
     });
 }
 
+/// Leaving entries out changes neither the others nor which texts are errors.
+#[test]
+fn corpus_parse_in_part() {
+    run("yaml parse in part", FILES, |case| {
+        let input = input(case);
+        let Ok(text) = std::str::from_utf8(&input) else {
+            return Ok(());
+        };
+        for wanted in [|_: &str| false, |key: &str| key.len() % 2 == 0] {
+            let mut whole = yaml::from_str(text).map_err(|error| error.to_string());
+            if let Ok(Value::Object(entries)) = &mut whole {
+                entries.retain(|key, _| wanted(key));
+            }
+            let part = yaml::from_str_only(text, &wanted).map_err(|error| error.to_string());
+            if whole != part {
+                return Err(format!("{part:?} instead of {whole:?}"));
+            }
+        }
+        Ok(())
+    });
+}
+
 #[test]
 fn corpus_reemit() {
     run("yaml reemit", FILES, |case| {

@@ -54,6 +54,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
+    fn a_part_is_an_error_where_the_whole_is(text in yaml_like()) {
+        let text = format!("a: {text}");
+        let mut whole = yaml::from_str(&text);
+        if let Ok(Value::Object(entries)) = &mut whole {
+            entries.remove("a");
+        }
+        prop_assert_eq!(yaml::from_str_only(&text, &|key| key != "a"), whole, "{}", text);
+    }
+
+    #[test]
     fn what_is_written_is_read(value in json_value()) {
         let written = yaml::to_string(&value);
         prop_assert_eq!(yaml::from_str_strict(&written), Ok(value), "{}", written);

@@ -219,15 +219,21 @@ impl Output {
     /// The text that `helm template` prints.
     #[must_use]
     pub fn text(&self, options: &PrintOptions) -> String {
+        const HEADER: &str = "---\n# Source: ";
         let document = |text: &mut String, path: &str, content: &str| {
-            text.push_str("---\n# Source: ");
+            text.push_str(HEADER);
             text.push_str(path);
             text.push('\n');
             text.push_str(content);
             text.push('\n');
         };
-        let size: usize = self.manifests.iter().map(|d| d.text().len() + 80).sum();
-        let mut text = String::with_capacity(size);
+        let size: usize = self
+            .manifests
+            .iter()
+            .chain(&self.hooks)
+            .map(|document| HEADER.len() + document.template().len() + document.text().len() + 2)
+            .sum();
+        let mut text = String::with_capacity(size + 1);
         if options.include_crds {
             for crd in &self.crds {
                 document(&mut text, &crd.path, &crd.content);
@@ -258,7 +264,8 @@ fn show_only(text: &str, patterns: &[String], profile: &Profile) -> Result<Strin
     let mut shown = String::new();
     for pattern in patterns {
         let mut found = false;
-        for document in &documents {
+        for range in &documents {
+            let document = &text[range.clone()];
             let Some(path) = source_below_chart(document) else {
                 continue;
             };

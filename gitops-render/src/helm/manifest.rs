@@ -1,7 +1,13 @@
 //! From rendered files to manifests and hooks in Helm's order.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
+use gitops_core::yaml;
 use serde_json::{Map, Value};
 
 use crate::helm::{
@@ -15,10 +21,7 @@ use crate::helm::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     template: Arc<str>,
-    text: String,
-    kind: String,
-    value: Arc<Value>,
-    hook: Option<Hook>,
+    content: Arc<Content>,
 }
 
 impl Document {
@@ -31,25 +34,114 @@ impl Document {
     /// The text as Helm prints it.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.text
+        self.content.text()
     }
 
     /// `kind`; empty where there is none.
     #[must_use]
     pub fn kind(&self) -> &str {
-        &self.kind
+        &self.content.kind
     }
 
-    /// The document as JSON.
+    /// The document as JSON. It is read when it is asked for, and once for all renders of a
+    /// prepared chart in which it is the same.
     #[must_use]
     pub fn value(&self) -> &Value {
-        &self.value
+        self.content.value()
     }
 
     /// What Helm's hook annotations say, if it is a hook.
     #[must_use]
     pub fn hook(&self) -> Option<&Hook> {
-        self.hook.as_ref()
+        match &self.content.role {
+            Role::Hook(hook) => Some(hook),
+            Role::Manifest | Role::UnknownHook(_) => None,
+        }
+    }
+}
+
+/// What is known of a document's text, whichever template it comes from.
+pub(crate) struct Content {
+    file: Arc<String>,
+    range: Range<usize>,
+    kind: String,
+    role: Role,
+    value: OnceLock<Value>,
+}
+
+/// What becomes of a document.
+#[derive(Debug, PartialEq)]
+enum Role {
+    Manifest,
+    Hook(Hook),
+    /// It is left out.
+    UnknownHook(String),
+}
+
+impl Content {
+    /// Reads the head of the document in a part of a rendered file. The error is Helm's text.
+    pub(crate) fn read(
+        file: &Arc<String>,
+        range: Range<usize>,
+        profile: &Profile,
+    ) -> Result<Self, String> {
+        let text = &file[range.clone()];
+        let value = yaml::from_str_only(text, &|key| {
+            HEAD.fields
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case(key))
+        })
+        .map_err(|error| error.unmarshal_message())?;
+        let mut head = Map::new();
+        decode(&value, &mut head, &HEAD, &HeadTypes(profile))?;
+        let kind = text_of(&head, "kind").to_owned();
+        let annotations = head
+            .get("metadata")
+            .and_then(|metadata| metadata.get("annotations"))
+            .and_then(Value::as_object);
+        let role = annotations
+            .and_then(|annotations| Some((annotations, annotations.get("helm.sh/hook")?)))
+            .map_or(Role::Manifest, |(annotations, moments)| {
+                let moments = moments.as_str().unwrap_or_default();
+                match hook(moments, annotations) {
+                    Some(hook) => Role::Hook(hook),
+                    None => Role::UnknownHook(moments.to_owned()),
+                }
+            });
+        Ok(Self {
+            file: Arc::clone(file),
+            range,
+            kind,
+            role,
+            value: OnceLock::new(),
+        })
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> &str {
+        &self.file[self.range.clone()]
+    }
+
+    fn value(&self) -> &Value {
+        // Reading the head found every error that the whole has.
+        self.value
+            .get_or_init(|| yaml::from_str(self.text()).unwrap_or_default())
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text() && self.role == other.role
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Documents may hold secrets.
+        f.debug_struct("Content")
+            .field("kind", &self.kind)
+            .field("bytes", &self.range.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -157,61 +249,55 @@ impl TypeNames for HeadTypes<'_> {
 
 /// Splits, classifies and sorts what the templates gave. `files` maps paths of templates to texts.
 pub(crate) fn documents(
-    files: &BTreeMap<Arc<str>, String>,
+    files: BTreeMap<Arc<str>, String>,
     profile: &Profile,
-    parse: &dyn Fn(&str) -> Result<Arc<Value>, String>,
+    read: &dyn Fn(&Arc<String>, Range<usize>) -> Result<Arc<Content>, String>,
 ) -> Result<Documents, HelmError> {
     let mut documents = Documents::default();
-    for (path, content) in files {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        if name.starts_with('_') || content.trim().is_empty() {
+    for (path, text) in files {
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        if name.starts_with('_') || text.trim_start().is_empty() {
             continue;
         }
-        for text in split_documents(content, profile.documents) {
-            let failed = |message: String| HelmError::Manifest {
+        let text = Arc::new(text);
+        for range in split_documents(&text, profile.documents) {
+            let content = read(&text, range).map_err(|message| HelmError::Manifest {
                 template: path.to_string(),
                 message: format!("YAML parse error on {path}: {message}"),
-            };
-            let value = parse(text).map_err(failed)?;
-            let mut head = Map::new();
-            decode(&value, &mut head, &HEAD, &HeadTypes(profile)).map_err(failed)?;
-            let kind = text_of(&head, "kind").to_owned();
-            let annotations = head
-                .get("metadata")
-                .and_then(|metadata| metadata.get("annotations"))
-                .and_then(Value::as_object);
-            let mut document = Document {
-                template: path.clone(),
-                text: text.to_owned(),
-                kind,
-                value,
-                hook: None,
-            };
-            let Some((annotations, moments)) = annotations
-                .and_then(|annotations| Some((annotations, annotations.get("helm.sh/hook")?)))
-            else {
-                documents.manifests.push(document);
-                continue;
-            };
-            let moments = moments.as_str().unwrap_or_default();
-            match hook(moments, annotations) {
-                Some(hook) => {
-                    document.hook = Some(hook);
-                    documents.hooks.push(document);
+            })?;
+            let into = match &content.role {
+                Role::Manifest => &mut documents.manifests,
+                Role::Hook(_) => &mut documents.hooks,
+                Role::UnknownHook(moments) => {
+                    documents.warnings.push(format!(
+                        "{path}: a document with the unknown hook `{moments}` is left out"
+                    ));
+                    continue;
                 }
-                None => documents.warnings.push(format!(
-                    "{path}: a document with the unknown hook `{moments}` is left out"
-                )),
-            }
+            };
+            into.push(Document {
+                template: path.clone(),
+                content,
+            });
         }
     }
-    let place = |document: &Document| {
-        let (rank, kind) = rank(&document.kind, profile.webhooks_ordered);
-        (rank, kind.to_owned())
-    };
-    documents.manifests.sort_by_cached_key(place);
-    documents.hooks.sort_by_cached_key(place);
+    sort(&mut documents.manifests, profile);
+    sort(&mut documents.hooks, profile);
     Ok(documents)
+}
+
+fn sort(documents: &mut Vec<Document>, profile: &Profile) {
+    let mut ranked: Vec<_> = std::mem::take(documents)
+        .into_iter()
+        .map(|document| (rank(document.kind(), profile.webhooks_ordered).0, document))
+        .collect();
+    ranked.sort_by(|(a, first), (b, second)| {
+        a.cmp(b).then_with(|| {
+            let name = |document| rank(document, profile.webhooks_ordered).1;
+            name(first.kind()).cmp(name(second.kind()))
+        })
+    });
+    documents.extend(ranked.into_iter().map(|(_, document)| document));
 }
 
 fn hook(moments: &str, annotations: &Map<String, Value>) -> Option<Hook> {

@@ -10,6 +10,7 @@
 //! in.
 
 mod application;
+mod cache;
 mod capabilities;
 pub mod chart;
 mod command;

@@ -1,21 +1,22 @@
 //! One render: values, objects and templates come together.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
+
+use bytes::Bytes;
 
 use gitops_core::{
     Manifest, ManifestError,
     clock::Timestamp,
     render::{Lookup, Randomness, RememberedValues},
 };
-use serde_json::Value as Json;
 
 use crate::{
     helm::{
         Capabilities, Chart, Document, HelmError, Profile, Release, Values,
+        cache::Cache,
         dependencies::{ChartGraph, ROOT, is_in_range},
         manifest::{Documents, documents},
         objects::{Files, capabilities_object, chart_object},
@@ -109,7 +110,7 @@ pub struct CrdFile {
     /// Path with the chart's, as in `web/crds/a.yaml`.
     pub path: String,
     /// Its content.
-    pub content: String,
+    pub content: Arc<str>,
 }
 
 impl Helm {
@@ -180,7 +181,7 @@ impl Helm {
         PreparedChart {
             chart: Arc::new(chart),
             profile: self.profile.clone(),
-            cache: Arc::default(),
+            cache: Arc::new(Cache::with_documents()),
         }
     }
 }
@@ -219,72 +220,10 @@ impl PreparedChart {
     }
 }
 
-/// What later renders of a chart can use again.
-#[derive(Default)]
-pub(crate) struct Cache {
-    /// Compiled templates by the paths of all charts: conditions and aliases change those.
-    programs: Mutex<HashMap<u64, Arc<Program>>>,
-    /// Parsed documents by their text.
-    documents: Mutex<HashMap<Arc<str>, Arc<Json>>>,
-}
-
-/// How many sets of subcharts and documents are kept.
-const CACHED_PROGRAMS: usize = 16;
-const CACHED_DOCUMENTS: usize = 20_000;
-
-impl Cache {
-    fn program(
-        &self,
-        templates: &[Template<'_>],
-        profile: &Profile,
-    ) -> Result<Arc<Program>, HelmError> {
-        let mut hasher = DefaultHasher::new();
-        for template in templates {
-            template.path.hash(&mut hasher);
-            template.data.as_ptr().hash(&mut hasher);
-        }
-        let key = hasher.finish();
-        if let Ok(programs) = self.programs.lock()
-            && let Some(program) = programs.get(&key)
-        {
-            return Ok(program.clone());
-        }
-        let sources = templates
-            .iter()
-            .map(|template| (template.path.as_ref(), template.data));
-        let program = Program::parse(sources, &profile.engine_options()).map_err(template_error)?;
-        let program = Arc::new(program);
-        if let Ok(mut programs) = self.programs.lock() {
-            if programs.len() >= CACHED_PROGRAMS {
-                programs.clear();
-            }
-            programs.insert(key, program.clone());
-        }
-        Ok(program)
-    }
-
-    fn document(&self, text: &str) -> Result<Arc<Json>, String> {
-        if let Ok(documents) = self.documents.lock()
-            && let Some(document) = documents.get(text)
-        {
-            return Ok(document.clone());
-        }
-        let value = gitops_core::yaml::from_str(text).map_err(|error| error.unmarshal_message())?;
-        let value = Arc::new(value);
-        if let Ok(mut documents) = self.documents.lock() {
-            if documents.len() >= CACHED_DOCUMENTS {
-                documents.clear();
-            }
-            documents.insert(text.into(), value.clone());
-        }
-        Ok(value)
-    }
-}
-
 /// A template of one of the charts.
 struct Template<'a> {
     path: Arc<str>,
-    data: &'a [u8],
+    data: &'a Bytes,
     /// The chart's objects, shared by its templates.
     scope: Map,
     base_path: Arc<str>,
@@ -364,7 +303,12 @@ fn with_files<T>(
     });
     templates.dedup_by(|later, kept| later.path == kept.path);
 
-    let program = cache.program(&templates, profile)?;
+    let sources = templates
+        .iter()
+        .map(|template| (template.path.as_ref(), template.data));
+    let program = cache.program(sources.clone(), || {
+        Program::parse(sources, &profile.engine_options()).map_err(template_error)
+    })?;
     let mut host = Host::new(options.now)
         .with_randomness(options.randomness.clone())
         .with_lookups(options.lookups.clone())
@@ -411,9 +355,14 @@ fn output(
         manifests,
         hooks,
         warnings,
-    } = documents(&files, profile, &|text| cache.document(text))?;
+    } = {
+        cache.rendered(files.values().map(String::len).sum());
+        documents(files, profile, &|file, range| {
+            cache.document(file, range, profile)
+        })?
+    };
     let mut crds = Vec::new();
-    collect_crds(graph, ROOT, &mut crds);
+    collect_crds(graph, ROOT, cache, &mut crds);
     let mut all_warnings = all_warnings(graph, chart, &host);
     all_warnings.extend(warnings);
     Ok(Output {
@@ -537,15 +486,15 @@ fn check_schema(graph: &ChartGraph<'_>, node: usize, values: &Table, failures: &
     }
 }
 
-fn collect_crds(graph: &ChartGraph<'_>, node: usize, crds: &mut Vec<CrdFile>) {
+fn collect_crds(graph: &ChartGraph<'_>, node: usize, cache: &Cache, crds: &mut Vec<CrdFile>) {
     for file in graph.chart(node).crds() {
         crds.push(CrdFile {
             path: format!("{}/{}", graph.full_path(node), file.name),
-            content: String::from_utf8_lossy(&file.data).into_owned(),
+            content: cache.text(&file.data),
         });
     }
     for &child in graph.children(node) {
-        collect_crds(graph, child, crds);
+        collect_crds(graph, child, cache, crds);
     }
 }
 

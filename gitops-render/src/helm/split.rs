@@ -1,53 +1,59 @@
 //! Splits what a template gave into documents.
 
+use std::ops::Range;
+
+use memchr::memmem;
+
 use crate::helm::profile::DocumentSplit;
 
-/// The documents of a rendered file, without those that are blank.
-pub(crate) fn split_documents(text: &str, rule: DocumentSplit) -> Vec<&str> {
-    let text = match rule {
-        DocumentSplit::Trimmed => text.trim(),
-        DocumentSplit::TrimmedStart | DocumentSplit::LineStart => text.trim_start(),
+/// Where the documents of a rendered file are, without those that are blank.
+pub(crate) fn split_documents(text: &str, rule: DocumentSplit) -> Vec<Range<usize>> {
+    let start = text.len() - text.trim_start().len();
+    let end = match rule {
+        DocumentSplit::Trimmed => start + text[start..].trim_end().len(),
+        DocumentSplit::TrimmedStart | DocumentSplit::LineStart => text.len(),
     };
-    let pieces = match rule {
-        DocumentSplit::LineStart => at_line_starts(text),
-        DocumentSplit::Trimmed | DocumentSplit::TrimmedStart => with_space_around(text),
+    let mut pieces = match rule {
+        DocumentSplit::LineStart => at_line_starts(&text[start..end]),
+        DocumentSplit::Trimmed | DocumentSplit::TrimmedStart => {
+            with_space_around(&text[start..end])
+        }
     };
+    pieces.retain_mut(|range| {
+        let whole = &text[start + range.start..start + range.end];
+        let piece = whole.trim_start();
+        let blank = whole.len() - piece.len();
+        let piece = match rule {
+            DocumentSplit::Trimmed => piece.trim_end(),
+            _ => piece,
+        };
+        let from = start + range.start + blank;
+        *range = from..from + piece.len();
+        !piece.is_empty()
+    });
     pieces
-        .into_iter()
-        .map(|piece| match rule {
-            DocumentSplit::Trimmed => piece.trim(),
-            _ => piece.trim_start(),
-        })
-        .filter(|piece| !piece.trim_end().is_empty())
-        .collect()
 }
 
 /// Splits at `(?m)^---[ \t]*`.
-fn at_line_starts(text: &str) -> Vec<&str> {
+fn at_line_starts(text: &str) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
     let mut pieces = Vec::new();
     let mut start = 0;
-    let mut line = 0;
-    loop {
-        if text[line..].starts_with("---") {
-            let after = line + 3;
-            let blank = text[after..]
-                .bytes()
-                .take_while(|b| matches!(b, b' ' | b'\t'))
-                .count();
-            pieces.push(&text[start..line]);
-            start = after + blank;
-        }
-        match text[line..].find('\n') {
-            Some(end) => line += end + 1,
-            None => break,
+    let first = text.starts_with("---").then_some(0);
+    let others = memmem::find_iter(bytes, b"\n---").map(|newline| newline + 1);
+    for dashes in first.into_iter().chain(others) {
+        pieces.push(start..dashes);
+        start = dashes + 3;
+        while matches!(bytes.get(start), Some(b' ' | b'\t')) {
+            start += 1;
         }
     }
-    pieces.push(&text[start..]);
+    pieces.push(start..text.len());
     pieces
 }
 
 /// Splits at `(?:^|\s*\n)---\s*`, where `^` is the start of the text and `\s` is ASCII.
-fn with_space_around(text: &str) -> Vec<&str> {
+fn with_space_around(text: &str) -> Vec<Range<usize>> {
     let is_space = |b: u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0c);
     let bytes = text.as_bytes();
     let mut pieces = Vec::new();
@@ -66,14 +72,14 @@ fn with_space_around(text: &str) -> Vec<&str> {
         while end > start && is_space(bytes[end - 1]) {
             end -= 1;
         }
-        pieces.push(&text[start..end]);
+        pieces.push(start..end);
         start = dashes + 3;
         while start < bytes.len() && is_space(bytes[start]) {
             start += 1;
         }
         at = start;
     }
-    pieces.push(&text[start..]);
+    pieces.push(start..text.len());
     pieces
 }
 
@@ -81,9 +87,14 @@ fn with_space_around(text: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
+    fn documents(text: &str, rule: DocumentSplit) -> Vec<&str> {
+        let ranges = split_documents(text, rule).into_iter();
+        ranges.map(|range| &text[range]).collect()
+    }
+
     #[test]
     fn helm_4_splits_at_lines() {
-        let split = |text| split_documents(text, DocumentSplit::LineStart);
+        let split = |text| documents(text, DocumentSplit::LineStart);
         assert_eq!(split("\n---\na: 1\n---\nb: 2\n"), ["a: 1\n", "b: 2\n"]);
         assert_eq!(split("---kind: A\n----\nx"), ["kind: A\n", "-\nx"]);
         assert_eq!(split("a: 1\n ---\nb: 2"), ["a: 1\n ---\nb: 2"]);
@@ -94,7 +105,7 @@ mod tests {
 
     #[test]
     fn helm_3_swallows_space() {
-        let split = |text| split_documents(text, DocumentSplit::Trimmed);
+        let split = |text| documents(text, DocumentSplit::Trimmed);
         assert_eq!(split("a: 1\n\n---\n  b: 2\n"), ["a: 1", "b: 2"]);
         assert_eq!(split("---\n---\na"), ["---\na"]);
         assert_eq!(split("x---\na"), ["x---\na"]);

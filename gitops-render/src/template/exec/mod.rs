@@ -17,6 +17,7 @@ use std::{
 };
 
 use gitops_core::go::quote;
+use memchr::memmem;
 
 use super::{
     ast::{Branch, Command, Node, Operand, Pipe, Template},
@@ -386,28 +387,15 @@ fn no_template(name: &[u8]) -> CallError {
 
 /// Helm removes what Go prints for missing values.
 fn without_no_value(output: Vec<u8>) -> Vec<u8> {
-    let find = |from: usize| {
-        let mut from = from;
-        loop {
-            let offset = output.get(from..)?.iter().position(|byte| *byte == b'<')?;
-            if output[from + offset..].starts_with(NO_VALUE) {
-                return Some(from + offset);
-            }
-            from += offset + 1;
-        }
-    };
-    let Some(mut found) = find(0) else {
+    let mut found = memmem::find_iter(&output, NO_VALUE).peekable();
+    if found.peek().is_none() {
         return output;
-    };
+    }
     let mut cleaned = Vec::with_capacity(output.len());
     let mut start = 0;
-    loop {
-        cleaned.extend_from_slice(&output[start..found]);
-        start = found + NO_VALUE.len();
-        match find(start) {
-            Some(next) => found = next,
-            None => break,
-        }
+    for at in found {
+        cleaned.extend_from_slice(&output[start..at]);
+        start = at + NO_VALUE.len();
     }
     cleaned.extend_from_slice(&output[start..]);
     cleaned

@@ -50,7 +50,9 @@ use crate::template::{
 /// Functions by name.
 #[derive(Clone, Default)]
 pub struct Registry {
-    functions: HashMap<&'static str, Arc<Function>>,
+    functions: Vec<Arc<Function>>,
+    /// By name, the place in `functions`.
+    places: HashMap<&'static str, u32>,
 }
 
 impl Registry {
@@ -96,8 +98,13 @@ impl Registry {
 
     /// Adds a function, or replaces the one of that name.
     pub fn add<M>(&mut self, name: &'static str, function: impl Implementation<M>) {
-        self.functions
-            .insert(name, Arc::new(Function::new(name, function)));
+        self.insert(Function::new(name, function));
+    }
+
+    fn insert(&mut self, function: Function) {
+        let place = self.functions.len() as u32;
+        self.places.insert(function.name, place);
+        self.functions.push(Arc::new(function));
     }
 
     /// Adds `and` (stops at false) or `or` (stops at true).
@@ -105,7 +112,7 @@ impl Registry {
         let mut function =
             Function::new(name, |_first: Reflect, _others: Rest<Reflect>| Value::Nil);
         function.special = Special::ShortCircuit(stops_at);
-        self.functions.insert(name, Arc::new(function));
+        self.insert(function);
     }
 
     /// Adds `call`, which is given the text of its first operand too.
@@ -118,19 +125,29 @@ impl Registry {
             Function::new(name, |_first: Reflect, _others: Rest<Reflect>| Value::Nil);
         function.body = body;
         function.special = Special::Callee;
-        self.functions.insert(name, Arc::new(function));
+        self.insert(function);
     }
 
     /// The function of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Function>> {
-        self.functions.get(name)
+        Some(&self.functions[*self.places.get(name)? as usize])
+    }
+
+    /// The place of the function of a name.
+    pub(crate) fn place(&self, name: &str) -> Option<u32> {
+        self.places.get(name).copied()
+    }
+
+    /// The function at a place that [`Registry::place`] gave.
+    pub(crate) fn at(&self, place: u32) -> &Function {
+        &self.functions[place as usize]
     }
 
     /// All names, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self.functions.keys().copied().collect();
+        let mut names: Vec<_> = self.places.keys().copied().collect();
         names.sort_unstable();
         names
     }
@@ -150,6 +167,7 @@ pub struct Function {
     signature: Signature,
     body: Box<Body>,
     special: Special,
+    is_random: bool,
 }
 
 /// What the engine does itself for a function.
@@ -162,11 +180,15 @@ enum Special {
 
 impl Function {
     fn new<M>(name: &'static str, function: impl Implementation<M>) -> Self {
+        let random = [
+            "rand", "gen", "uuid", "shuffle", "bcrypt", "htpasswd", "encrypt",
+        ];
         Self {
             name,
             signature: function.signature(),
             body: function.into_body(),
             special: Special::Nothing,
+            is_random: random.iter().any(|prefix| name.starts_with(prefix)),
         }
     }
 
@@ -185,10 +207,7 @@ impl Function {
 
     /// Whether its results can be remembered by call site.
     pub(crate) fn is_random(&self) -> bool {
-        let prefixes = [
-            "rand", "gen", "uuid", "shuffle", "bcrypt", "htpasswd", "encrypt",
-        ];
-        prefixes.iter().any(|prefix| self.name.starts_with(prefix))
+        self.is_random
     }
 
     /// Its name.

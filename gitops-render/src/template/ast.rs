@@ -1,20 +1,38 @@
 //! Parsed templates. They hold everything that errors need to name a place as Go does: byte
 //! offsets, and enough to print each node in Go's canonical form.
+//!
+//! Nodes refer to their text by [`Span`]s, and to commands and operands by ranges of the two lists
+//! that all templates of a text share: parsing makes hardly any allocation.
 
 use std::{
     fmt::{self, Display},
+    ops::Range,
     sync::Arc,
 };
 
 use gitops_core::go::quote;
 
-use crate::funcs::Function;
+/// A part of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
 
 /// A text that was parsed: a file, or the argument of `tpl`.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) name: Box<str>,
     pub(super) text: Box<[u8]>,
+    pub(super) code: Code,
+}
+
+/// The commands and operands of a text. Those that belong together lie together.
+#[derive(Debug, Default)]
+pub(super) struct Code {
+    pub(super) commands: Vec<Command>,
+    pub(super) operands: Vec<Operand>,
+    pub(super) declarations: Vec<Variable>,
 }
 
 impl Source {
@@ -28,6 +46,55 @@ impl Source {
         };
         format!("{}:{line}:{column}", self.name)
     }
+
+    pub(super) fn bytes(&self, span: Span) -> &[u8] {
+        &self.text[span.start as usize..span.end as usize]
+    }
+
+    /// The text of a name, of which the lexer knows that it is UTF-8.
+    pub(super) fn name(&self, span: Span) -> &str {
+        std::str::from_utf8(self.bytes(span)).unwrap_or_default()
+    }
+
+    /// The names in `.a.b.c`.
+    pub(super) fn fields(&self, span: Span) -> impl Iterator<Item = &str> {
+        let names = self.name(span);
+        names.get(1..).unwrap_or_default().split('.')
+    }
+
+    pub(super) fn commands(&self, pipe: &Pipe) -> &[Command] {
+        &self.code.commands[pipe.commands.range()]
+    }
+
+    pub(super) fn declarations(&self, pipe: &Pipe) -> &[Variable] {
+        &self.code.declarations[pipe.declarations.range()]
+    }
+
+    pub(super) fn operands(&self, command: &Command) -> &[Operand] {
+        &self.code.operands[command.operands.range()]
+    }
+
+    /// The operand whose fields a chain follows.
+    pub(super) fn inner(&self, index: u32) -> &Operand {
+        &self.code.operands[index as usize]
+    }
+}
+
+/// A range of one of the lists of a text.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Part {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Part {
+    pub(super) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
 }
 
 /// A named template.
@@ -36,118 +103,113 @@ pub(super) struct Template {
     pub(super) name: Box<str>,
     pub(super) source: Arc<Source>,
     pub(super) body: Vec<Node>,
-}
-
-impl Template {
     /// Whether it has nothing but space.
-    pub(super) fn is_blank(&self) -> bool {
-        is_blank(&self.body)
-    }
-}
-
-pub(super) fn is_blank(body: &[Node]) -> bool {
-    body.iter().all(|node| match node {
-        Node::Text { text, .. } => String::from_utf8_lossy(text)
-            .chars()
-            .all(gitops_core::go::unicode::is_space),
-        _ => false,
-    })
+    pub(super) is_blank: bool,
 }
 
 #[derive(Debug)]
 pub(super) enum Node {
     Text {
-        text: Box<[u8]>,
+        text: Span,
     },
     Action {
-        position: usize,
+        position: u32,
         pipe: Pipe,
     },
-    If(Branch),
-    With(Branch),
-    Range(Branch),
+    If(Box<Branch>),
+    With(Box<Branch>),
+    Range(Box<Branch>),
     Template {
-        position: usize,
-        name: Box<str>,
-        pipe: Option<Pipe>,
+        position: u32,
+        invocation: Box<Invocation>,
     },
     Break,
     Continue,
 }
 
+/// `{{ template NAME PIPE }}`
+#[derive(Debug)]
+pub(super) struct Invocation {
+    pub(super) name: Box<str>,
+    pub(super) pipe: Option<Pipe>,
+}
+
 #[derive(Debug)]
 pub(super) struct Branch {
-    pub(super) position: usize,
+    pub(super) position: u32,
     pub(super) pipe: Pipe,
     pub(super) body: Vec<Node>,
     pub(super) otherwise: Option<Vec<Node>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Pipe {
-    pub(super) position: usize,
+    pub(super) position: u32,
     pub(super) is_assignment: bool,
-    pub(super) declarations: Vec<Variable>,
-    pub(super) commands: Vec<Command>,
+    pub(super) declarations: Part,
+    pub(super) commands: Part,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Variable {
     pub(super) id: u32,
-    pub(super) name: Box<str>,
+    pub(super) name: Span,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Command {
-    pub(super) position: usize,
-    pub(super) operands: Vec<Operand>,
+    pub(super) position: u32,
+    pub(super) operands: Part,
 }
 
+/// Where `fields` are a span, it is that of `.a.b.c`.
 #[derive(Debug)]
 pub(super) enum Operand {
     Function {
-        position: usize,
-        function: Arc<Function>,
-        name: Box<str>,
+        position: u32,
+        /// Its place in the registry.
+        function: u32,
+        name: Span,
     },
     Variable {
-        position: usize,
+        position: u32,
         variable: Variable,
-        fields: Vec<Box<str>>,
+        fields: Span,
     },
     Field {
-        position: usize,
-        fields: Vec<Box<str>>,
+        position: u32,
+        fields: Span,
     },
     Chain {
-        position: usize,
-        operand: Box<Self>,
-        fields: Vec<Box<str>>,
+        position: u32,
+        operand: u32,
+        fields: Span,
     },
     Dot {
-        position: usize,
+        position: u32,
     },
     Nil {
-        position: usize,
+        position: u32,
     },
     Bool {
-        position: usize,
+        position: u32,
         value: bool,
     },
     Number {
-        position: usize,
+        position: u32,
         number: Box<Number>,
     },
     String {
-        position: usize,
-        quoted: Box<str>,
-        text: Box<[u8]>,
+        position: u32,
+        quoted: Span,
+        /// What the literal stands for, where that is not just what is between the quotes.
+        text: Option<Box<[u8]>>,
     },
-    Pipe(Box<Pipe>),
+    Pipe(Pipe),
 }
 
 impl Operand {
-    pub(super) fn position(&self) -> usize {
+    pub(super) fn position(&self) -> u32 {
         match self {
             Self::Function { position, .. }
             | Self::Variable { position, .. }
@@ -159,6 +221,20 @@ impl Operand {
             | Self::Number { position, .. }
             | Self::String { position, .. } => *position,
             Self::Pipe(pipe) => pipe.position,
+        }
+    }
+
+    /// What a string literal stands for.
+    pub(super) fn string<'s>(&'s self, source: &'s Source) -> Option<&'s [u8]> {
+        match self {
+            Self::String {
+                text: Some(text), ..
+            } => Some(text),
+            Self::String { quoted, .. } => {
+                let quoted = source.bytes(*quoted);
+                Some(&quoted[1..quoted.len() - 1])
+            }
+            _ => None,
         }
     }
 }
@@ -173,106 +249,116 @@ pub(super) struct Number {
     pub(super) complex: Option<(f64, f64)>,
 }
 
-impl Display for Operand {
+/// A node in Go's canonical form.
+pub(super) struct Shown<'s, T>(pub(super) &'s Source, pub(super) &'s T);
+
+impl Display for Shown<'_, Operand> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Function { name, .. } => f.write_str(name),
-            Self::Variable {
+        let Self(source, operand) = *self;
+        match operand {
+            Operand::Function { name, .. } => f.write_str(source.name(*name)),
+            Operand::Variable {
                 variable, fields, ..
             } => {
-                f.write_str(&variable.name)?;
-                write_fields(f, fields)
+                f.write_str(source.name(variable.name))?;
+                f.write_str(source.name(*fields))
             }
-            Self::Field { fields, .. } => write_fields(f, fields),
-            Self::Chain {
+            Operand::Field { fields, .. } => f.write_str(source.name(*fields)),
+            Operand::Chain {
                 operand, fields, ..
             } => {
-                write_operand(f, operand)?;
-                write_fields(f, fields)
+                write_operand(f, source, source.inner(*operand))?;
+                f.write_str(source.name(*fields))
             }
-            Self::Dot { .. } => f.write_str("."),
-            Self::Nil { .. } => f.write_str("nil"),
-            Self::Bool { value, .. } => write!(f, "{value}"),
-            Self::Number { number, .. } => f.write_str(&number.text),
-            Self::String { quoted, .. } => f.write_str(quoted),
-            Self::Pipe(pipe) => pipe.fmt(f),
+            Operand::Dot { .. } => f.write_str("."),
+            Operand::Nil { .. } => f.write_str("nil"),
+            Operand::Bool { value, .. } => write!(f, "{value}"),
+            Operand::Number { number, .. } => f.write_str(&number.text),
+            Operand::String { quoted, .. } => {
+                f.write_str(&String::from_utf8_lossy(source.bytes(*quoted)))
+            }
+            Operand::Pipe(pipe) => Shown(source, pipe).fmt(f),
         }
     }
 }
 
-fn write_operand(f: &mut fmt::Formatter<'_>, operand: &Operand) -> fmt::Result {
+fn write_operand(f: &mut fmt::Formatter<'_>, source: &Source, operand: &Operand) -> fmt::Result {
     match operand {
-        Operand::Pipe(pipe) => write!(f, "({pipe})"),
-        other => other.fmt(f),
+        Operand::Pipe(pipe) => write!(f, "({})", Shown(source, pipe)),
+        other => Shown(source, other).fmt(f),
     }
 }
 
-fn write_fields(f: &mut fmt::Formatter<'_>, fields: &[Box<str>]) -> fmt::Result {
-    fields.iter().try_for_each(|field| write!(f, ".{field}"))
-}
-
-impl Display for Command {
+impl Display for Shown<'_, Command> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, operand) in self.operands.iter().enumerate() {
+        let Self(source, command) = *self;
+        for (index, operand) in source.operands(command).iter().enumerate() {
             if index > 0 {
                 f.write_str(" ")?;
             }
-            write_operand(f, operand)?;
+            write_operand(f, source, operand)?;
         }
         Ok(())
     }
 }
 
-impl Display for Pipe {
+impl Display for Shown<'_, Pipe> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, variable) in self.declarations.iter().enumerate() {
+        let Self(source, pipe) = *self;
+        for (index, variable) in source.declarations(pipe).iter().enumerate() {
             if index > 0 {
                 f.write_str(", ")?;
             }
-            f.write_str(&variable.name)?;
+            f.write_str(source.name(variable.name))?;
         }
-        if !self.declarations.is_empty() {
-            f.write_str(if self.is_assignment { " = " } else { " := " })?;
+        if !pipe.declarations.is_empty() {
+            f.write_str(if pipe.is_assignment { " = " } else { " := " })?;
         }
-        for (index, command) in self.commands.iter().enumerate() {
+        for (index, command) in source.commands(pipe).iter().enumerate() {
             if index > 0 {
                 f.write_str(" | ")?;
             }
-            command.fmt(f)?;
+            Shown(source, command).fmt(f)?;
         }
         Ok(())
     }
 }
 
 impl Branch {
-    fn write(&self, f: &mut fmt::Formatter<'_>, keyword: &str) -> fmt::Result {
-        write!(f, "{{{{{keyword} {}}}}}", self.pipe)?;
-        self.body.iter().try_for_each(|node| node.fmt(f))?;
+    fn write(&self, f: &mut fmt::Formatter<'_>, source: &Source, keyword: &str) -> fmt::Result {
+        write!(f, "{{{{{keyword} {}}}}}", Shown(source, &self.pipe))?;
+        let mut write_all = |nodes: &[Node]| {
+            let mut nodes = nodes.iter();
+            nodes.try_for_each(|node| Shown(source, node).fmt(f))
+        };
+        write_all(&self.body)?;
         if let Some(otherwise) = &self.otherwise {
             f.write_str("{{else}}")?;
-            otherwise.iter().try_for_each(|node| node.fmt(f))?;
+            let mut nodes = otherwise.iter();
+            nodes.try_for_each(|node| Shown(source, node).fmt(f))?;
         }
         f.write_str("{{end}}")
     }
 }
 
-impl Display for Node {
+impl Display for Shown<'_, Node> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text { text } => f.write_str(&String::from_utf8_lossy(text)),
-            Self::Action { pipe, .. } => write!(f, "{{{{{pipe}}}}}"),
-            Self::If(branch) => branch.write(f, "if"),
-            Self::With(branch) => branch.write(f, "with"),
-            Self::Range(branch) => branch.write(f, "range"),
-            Self::Template { name, pipe, .. } => {
-                write!(f, "{{{{template {}", quote(name.as_bytes()))?;
-                if let Some(pipe) = pipe {
-                    write!(f, " {pipe}")?;
+        let Self(source, node) = *self;
+        match node {
+            Node::Text { text } => f.write_str(&String::from_utf8_lossy(source.bytes(*text))),
+            Node::Action { pipe, .. } => write!(f, "{{{{{}}}}}", Shown(source, pipe)),
+            Node::If(branch) => branch.write(f, source, "if"),
+            Node::With(branch) => branch.write(f, source, "with"),
+            Node::Range(branch) => branch.write(f, source, "range"),
+            Node::Template { invocation, .. } => {
+                write!(f, "{{{{template {}", quote(invocation.name.as_bytes()))?;
+                if let Some(pipe) = &invocation.pipe {
+                    write!(f, " {}", Shown(source, pipe))?;
                 }
                 f.write_str("}}")
             }
-            Self::Break => f.write_str("{{break}}"),
-            Self::Continue => f.write_str("{{continue}}"),
+            Node::Break => f.write_str("{{break}}"),
+            Node::Continue => f.write_str("{{continue}}"),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! From the text of a template to its tokens.
 
 use gitops_core::go::unicode::{is_digit, is_letter, is_print};
+use memchr::memmem;
 
-use super::fmt::quote::unicode_point;
+use super::{ast::Span, fmt::quote::unicode_point};
 
 /// The kinds of tokens. Keywords come after all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,24 +68,25 @@ fn keyword(word: &[u8]) -> Option<TokenKind> {
 }
 
 /// A token: where it is and what it is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) line: usize,
-    /// The message of an error.
-    pub(super) message: Option<Box<str>>,
+    pub(super) start: u32,
+    pub(super) end: u32,
 }
 
 impl Token {
-    pub(super) fn none() -> Self {
-        Self {
-            kind: TokenKind::Error,
-            start: 0,
-            end: 0,
-            line: 0,
-            message: None,
+    /// What stands where nothing was read yet.
+    pub(super) const NONE: Self = Self {
+        kind: TokenKind::Error,
+        start: u32::MAX,
+        end: u32::MAX,
+    };
+
+    pub(super) fn span(self) -> Span {
+        Span {
+            start: self.start,
+            end: self.end,
         }
     }
 }
@@ -96,10 +98,11 @@ pub(super) struct Lexer<'t> {
     start: usize,
     width: usize,
     parentheses: i32,
-    line: usize,
-    start_line: usize,
     is_inside_action: bool,
     is_finished: bool,
+    left: memmem::Finder<'static>,
+    /// What is wrong, where the last token is an error.
+    message: Box<str>,
 }
 
 const LEFT: &[u8; 2] = b"{{";
@@ -122,21 +125,30 @@ impl<'t> Lexer<'t> {
             start: 0,
             width: 0,
             parentheses: 0,
-            line: 1,
-            start_line: 1,
             is_inside_action: false,
             is_finished: false,
+            left: memmem::Finder::new(LEFT),
+            message: Box::default(),
         }
+    }
+
+    /// The message of the error with which the tokens ended.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The line of a token, counted from 1; 0 if there is none.
+    pub(super) fn line(&self, token: Token) -> usize {
+        let before = self.text.get(..token.start as usize);
+        before.map_or(0, |before| 1 + memchr::memchr_iter(b'\n', before).count())
     }
 
     pub(super) fn next_token(&mut self) -> Token {
         if self.is_finished {
             return Token {
                 kind: TokenKind::Eof,
-                start: 0,
-                end: 0,
-                line: self.start_line,
-                message: None,
+                start: self.start as u32,
+                end: self.start as u32,
             };
         }
         let mut step = if self.is_inside_action {
@@ -166,17 +178,11 @@ impl<'t> Lexer<'t> {
         };
         self.width = width;
         self.position += width;
-        if character == '\n' {
-            self.line += 1;
-        }
         Some(character)
     }
 
     fn back(&mut self) {
         self.position -= self.width;
-        if self.width == 1 && self.text.get(self.position) == Some(&b'\n') {
-            self.line -= 1;
-        }
         self.width = 0;
     }
 
@@ -187,13 +193,10 @@ impl<'t> Lexer<'t> {
     fn take(&mut self, kind: TokenKind) -> Token {
         let token = Token {
             kind,
-            start: self.start,
-            end: self.position,
-            line: self.start_line,
-            message: None,
+            start: self.start as u32,
+            end: self.position as u32,
         };
         self.start = self.position;
-        self.start_line = self.line;
         token
     }
 
@@ -201,25 +204,19 @@ impl<'t> Lexer<'t> {
         Step::Token(self.take(kind))
     }
 
-    fn count_lines(&mut self) {
-        self.line += count_newlines(&self.text[self.start..self.position]);
-    }
-
-    /// Skips what is pending and was not read character by character.
+    /// Skips what is pending.
     fn skip(&mut self) {
-        self.count_lines();
         self.start = self.position;
-        self.start_line = self.line;
     }
 
+    #[cold]
     fn error(&mut self, message: impl Into<Box<str>>) -> Step {
         let token = Token {
             kind: TokenKind::Error,
-            start: self.start,
-            end: self.start,
-            line: self.start_line,
-            message: Some(message.into()),
+            start: self.start as u32,
+            end: self.start as u32,
         };
+        self.message = message.into();
         self.is_finished = true;
         Step::Token(token)
     }
@@ -239,10 +236,9 @@ impl<'t> Lexer<'t> {
     }
 
     fn text(&mut self) -> Step {
-        let Some(offset) = find(self.rest(), LEFT) else {
+        let Some(offset) = self.left.find(self.rest()) else {
             self.position = self.text.len();
             if self.position > self.start {
-                self.count_lines();
                 return self.emit(TokenKind::Text);
             }
             return self.emit(TokenKind::Eof);
@@ -259,7 +255,6 @@ impl<'t> Lexer<'t> {
                 0
             };
             self.position -= trimmed;
-            self.count_lines();
             let token = self.take(TokenKind::Text);
             self.position += trimmed;
             self.skip();
@@ -301,7 +296,7 @@ impl<'t> Lexer<'t> {
 
     fn comment(&mut self) -> Step {
         self.position += 2;
-        let Some(offset) = find(self.rest(), b"*/") else {
+        let Some(offset) = memmem::find(self.rest(), b"*/") else {
             return self.error("unclosed comment");
         };
         self.position += offset + 2;
@@ -358,7 +353,7 @@ impl<'t> Lexer<'t> {
                 self.emit(TokenKind::Declare)
             }
             '|' => self.emit(TokenKind::Pipe),
-            '"' => self.quoted('"', TokenKind::String, "unterminated quoted string"),
+            '"' => self.quoted(b'"', TokenKind::String, "unterminated quoted string"),
             '`' => self.raw_quoted(),
             '$' => {
                 if self.at_terminator() {
@@ -367,7 +362,7 @@ impl<'t> Lexer<'t> {
                 self.field_or_variable(TokenKind::Variable)
             }
             '\'' => self.quoted(
-                '\'',
+                b'\'',
                 TokenKind::CharConstant,
                 "unterminated character constant",
             ),
@@ -406,18 +401,13 @@ impl<'t> Lexer<'t> {
     }
 
     fn space(&mut self) -> Step {
-        let mut count = 0;
-        while self.peek().is_some_and(is_space) {
-            self.next();
-            count += 1;
-        }
+        let from = self.position;
+        self.position += leading_space(self.rest());
         let before = self.position - 1;
         let rest = &self.text[before..];
         if has_right_marker(rest) && rest[MARKER..].starts_with(RIGHT) {
+            let count = self.position - from;
             self.position = before;
-            if self.text[before] == b'\n' {
-                self.line -= 1;
-            }
             if count == 1 {
                 return Step::RightDelimiter;
             }
@@ -425,16 +415,24 @@ impl<'t> Lexer<'t> {
         self.emit(TokenKind::Space)
     }
 
-    fn identifier(&mut self) -> Step {
-        let next = loop {
+    /// Goes over letters, digits and underscores; gives what comes after them.
+    fn word(&mut self) -> Option<char> {
+        loop {
+            let rest = self.rest();
+            let plain = rest.iter().take_while(|byte| is_word_byte(**byte));
+            self.position += plain.count();
             match self.next() {
-                Some(character) if is_alphanumeric(character) => {}
+                Some(character) if !character.is_ascii() && is_alphanumeric(character) => {}
                 other => {
                     self.back();
-                    break other;
+                    return other;
                 }
             }
-        };
+        }
+    }
+
+    fn identifier(&mut self) -> Step {
+        let next = self.word();
         if !self.at_terminator() {
             return self.bad_character(next);
         }
@@ -454,15 +452,7 @@ impl<'t> Lexer<'t> {
                 _ => TokenKind::Dot,
             });
         }
-        let next = loop {
-            match self.next() {
-                Some(character) if is_alphanumeric(character) => {}
-                other => {
-                    self.back();
-                    break other;
-                }
-            }
-        };
+        let next = self.word();
         if !self.at_terminator() {
             return self.bad_character(next);
         }
@@ -478,32 +468,38 @@ impl<'t> Lexer<'t> {
 
     /// Whether an identifier may end here.
     fn at_terminator(&self) -> bool {
-        match self.peek() {
-            None | Some('.' | ',' | '|' | ':' | ')' | '(') => true,
-            Some(character) => is_space(character) || self.rest().starts_with(RIGHT),
+        match self.rest() {
+            [] => true,
+            [b'.' | b',' | b'|' | b':' | b')' | b'(', ..] => true,
+            [byte, ..] if is_space_byte(*byte) => true,
+            rest => rest.starts_with(RIGHT),
         }
     }
 
-    fn quoted(&mut self, quote: char, kind: TokenKind, error: &'static str) -> Step {
+    /// A literal that ends with its quote on the same line.
+    fn quoted(&mut self, quote: u8, kind: TokenKind, error: &'static str) -> Step {
         loop {
-            match self.next() {
-                Some('\\') => match self.next() {
-                    None | Some('\n') => return self.error(error),
-                    Some(_) => {}
+            let Some(offset) = memchr::memchr3(quote, b'\\', b'\n', self.rest()) else {
+                return self.error(error);
+            };
+            self.position += offset + 1;
+            match self.text[self.position - 1] {
+                b'\n' => return self.error(error),
+                b'\\' => match self.rest().first() {
+                    None | Some(b'\n') => return self.error(error),
+                    Some(_) => self.position += 1,
                 },
-                None | Some('\n') => return self.error(error),
-                Some(character) if character == quote => return self.emit(kind),
-                Some(_) => {}
+                _ => return self.emit(kind),
             }
         }
     }
 
     fn raw_quoted(&mut self) -> Step {
-        loop {
-            match self.next() {
-                None => return self.error("unterminated raw quoted string"),
-                Some('`') => return self.emit(TokenKind::RawString),
-                Some(_) => {}
+        match memchr::memchr(b'`', self.rest()) {
+            None => self.error("unterminated raw quoted string"),
+            Some(offset) => {
+                self.position += offset + 1;
+                self.emit(TokenKind::RawString)
             }
         }
     }
@@ -577,22 +573,6 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(char, usize)> {
     })
 }
 
-fn find(haystack: &[u8], needle: &[u8; 2]) -> Option<usize> {
-    let mut offset = 0;
-    loop {
-        let found = haystack[offset..].iter().position(|b| *b == needle[0])?;
-        offset += found;
-        if haystack.get(offset + 1) == Some(&needle[1]) {
-            return Some(offset);
-        }
-        offset += 1;
-    }
-}
-
-fn count_newlines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'\n').count()
-}
-
 fn leading_space(bytes: &[u8]) -> usize {
     bytes
         .iter()
@@ -604,8 +584,8 @@ fn is_space_byte(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-fn is_space(character: char) -> bool {
-    matches!(character, ' ' | '\t' | '\r' | '\n')
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 fn is_alphanumeric(character: char) -> bool {

@@ -1,12 +1,14 @@
 //! Go's literals: quoted strings, character constants, numbers.
 
+use std::borrow::Cow;
+
 use super::{
     ast::Number,
     lex::{TokenKind, decode},
 };
 
 /// The text of a string literal with its quotes, as `strconv.Unquote` reads it.
-pub(super) fn unquote(literal: &[u8]) -> Result<Vec<u8>, String> {
+pub(super) fn unquote(literal: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     let invalid = || "invalid syntax".to_owned();
     let [quote, inner @ .., last] = literal else {
         return Err(invalid());
@@ -15,18 +17,22 @@ pub(super) fn unquote(literal: &[u8]) -> Result<Vec<u8>, String> {
         return Err(invalid());
     }
     if *quote == b'`' {
-        return Ok(inner
-            .iter()
-            .copied()
-            .filter(|byte| *byte != b'\r')
-            .collect());
+        if !inner.contains(&b'\r') {
+            return Ok(Cow::Borrowed(inner));
+        }
+        let kept = inner.iter().copied().filter(|byte| *byte != b'\r');
+        return Ok(kept.collect());
+    }
+    let is_plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'\\' | b'\n') && byte != *quote;
+    if inner.iter().all(|byte| is_plain(*byte)) {
+        return Ok(Cow::Borrowed(inner));
     }
     let mut text = Vec::with_capacity(inner.len());
     let mut rest = inner;
     while !rest.is_empty() {
         rest = unquote_one(rest, *quote, &mut text).ok_or_else(invalid)?.1;
     }
-    Ok(text)
+    Ok(Cow::Owned(text))
 }
 
 /// Reads one character or escape, appends it, and gives its code and what follows.

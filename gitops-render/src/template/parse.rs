@@ -1,11 +1,14 @@
 //! From tokens to templates.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use gitops_core::go::quote;
+use gitops_core::go::{quote, unicode};
 
 use super::{
-    ast::{Branch, Command, Node, Operand, Pipe, Source, Template, Variable, is_blank},
+    ast::{
+        Branch, Code, Command, Invocation, Node, Operand, Part, Pipe, Shown, Source, Span,
+        Template, Variable,
+    },
     containers::with_stack,
     lex::{Lexer, Token, TokenKind},
     literal,
@@ -31,34 +34,64 @@ pub(super) fn parse(
     functions: &Registry,
     depth: u32,
 ) -> Result<Vec<Arc<Template>>, ParseFailure> {
-    let source = Arc::new(Source {
-        name: name.into(),
-        text: text.into(),
-    });
     let mut parser = Parser {
-        lexer: Lexer::new(&source.text),
-        source: &source,
+        lexer: Lexer::new(text),
+        source: name,
+        text,
         functions,
-        names: vec!["$".into()],
-        templates: Vec::new(),
+        names: vec![b"$"],
+        code: Code::default(),
+        commands: Vec::new(),
+        operands: Vec::new(),
+        parsed: Vec::new(),
         tree: Tree::new(name.into()),
         depth_left: depth,
         depth,
     };
     parser.parse()?;
-    Ok(parser.templates)
+    let Parser {
+        mut code, parsed, ..
+    } = parser;
+    code.commands.shrink_to_fit();
+    code.operands.shrink_to_fit();
+    let source = Arc::new(Source {
+        name: name.into(),
+        text: text.into(),
+        code,
+    });
+    let template = |parsed: Definition| {
+        Arc::new(Template {
+            name: parsed.name,
+            source: Arc::clone(&source),
+            body: parsed.body,
+            is_blank: parsed.is_blank,
+        })
+    };
+    Ok(parsed.into_iter().map(template).collect())
 }
 
 struct Parser<'s> {
     lexer: Lexer<'s>,
-    source: &'s Arc<Source>,
+    source: &'s str,
+    text: &'s [u8],
     functions: &'s Registry,
     /// Names of variables by their id.
-    names: Vec<Box<str>>,
-    templates: Vec<Arc<Template>>,
+    names: Vec<&'s [u8]>,
+    code: Code,
+    /// Commands of pipelines, and operands of commands, that are not complete yet.
+    commands: Vec<Command>,
+    operands: Vec<Operand>,
+    parsed: Vec<Definition>,
     tree: Tree,
     depth_left: u32,
     depth: u32,
+}
+
+/// A template that was parsed.
+struct Definition {
+    name: Box<str>,
+    body: Vec<Node>,
+    is_blank: bool,
 }
 
 /// What is particular to one template of the text: the look-ahead, and what is in scope.
@@ -67,7 +100,8 @@ struct Tree {
     tokens: [Token; 3],
     peeked: usize,
     variables: Vec<u32>,
-    action_line: usize,
+    /// Where the current action began.
+    action: Option<Token>,
     range_depth: usize,
     nesting: usize,
 }
@@ -76,10 +110,10 @@ impl Tree {
     fn new(name: Box<str>) -> Self {
         Self {
             name,
-            tokens: [Token::none(), Token::none(), Token::none()],
+            tokens: [Token::NONE; 3],
             peeked: 0,
             variables: vec![0],
-            action_line: 0,
+            action: None,
             range_depth: 0,
             nesting: 0,
         }
@@ -116,7 +150,7 @@ enum Control {
     Range,
 }
 
-impl Parser<'_> {
+impl<'s> Parser<'s> {
     // Tokens.
 
     fn next(&mut self) -> Token {
@@ -125,7 +159,7 @@ impl Parser<'_> {
         } else {
             self.tree.tokens[0] = self.lexer.next_token();
         }
-        self.tree.tokens[self.tree.peeked].clone()
+        self.tree.tokens[self.tree.peeked]
     }
 
     fn back(&mut self) {
@@ -143,12 +177,12 @@ impl Parser<'_> {
         self.tree.peeked = 3;
     }
 
-    fn peek(&mut self) -> &Token {
+    fn peek(&mut self) -> Token {
         if self.tree.peeked == 0 {
             self.tree.peeked = 1;
             self.tree.tokens[0] = self.lexer.next_token();
         }
-        &self.tree.tokens[self.tree.peeked - 1]
+        self.tree.tokens[self.tree.peeked - 1]
     }
 
     fn next_non_space(&mut self) -> Token {
@@ -171,37 +205,43 @@ impl Parser<'_> {
         if token.kind == kind {
             Ok(token)
         } else {
-            self.unexpected(&token, context)
+            self.unexpected(token, context)
         }
     }
 
-    fn bytes(&self, token: &Token) -> &[u8] {
-        &self.source.text[token.start..token.end]
+    fn bytes(&self, token: Token) -> &'s [u8] {
+        self.text
+            .get(token.start as usize..token.end as usize)
+            .unwrap_or_default()
     }
 
-    fn text(&self, token: &Token) -> String {
-        String::from_utf8_lossy(self.bytes(token)).into_owned()
+    fn text(&self, token: Token) -> Cow<'s, str> {
+        String::from_utf8_lossy(self.bytes(token))
     }
 
     // Errors.
 
+    #[cold]
     fn error<T>(&self, message: impl AsRef<str>) -> Parsed<T> {
         Err(ParseFailure::Message(format!(
             "template: {}:{}: {}",
-            self.source.name,
-            self.tree.tokens[0].line,
+            self.source,
+            self.lexer.line(self.tree.tokens[0]),
             message.as_ref()
         )))
     }
 
-    fn unexpected<T>(&self, token: &Token, context: &str) -> Parsed<T> {
+    #[cold]
+    fn unexpected<T>(&self, token: Token, context: &str) -> Parsed<T> {
         let described = self.describe(token);
         if token.kind != TokenKind::Error {
             return self.error(format!("unexpected {described} in {context}"));
         }
         let mut extra = String::new();
-        if self.tree.action_line != 0 && self.tree.action_line != token.line {
-            let place = format!("{}:{}", self.source.name, self.tree.action_line);
+        if let Some(action) = self.tree.action
+            && self.lexer.line(action) != self.lexer.line(token)
+        {
+            let place = format!("{}:{}", self.source, self.lexer.line(action));
             extra = if described.ends_with(" action") {
                 format!(" started at {place}")
             } else {
@@ -211,10 +251,10 @@ impl Parser<'_> {
         self.error(format!("{described}{extra}"))
     }
 
-    fn describe(&self, token: &Token) -> String {
+    fn describe(&self, token: Token) -> String {
         match token.kind {
             TokenKind::Eof => "EOF".to_owned(),
-            TokenKind::Error => token.message.as_deref().unwrap_or_default().to_owned(),
+            TokenKind::Error => self.lexer.message().to_owned(),
             kind if kind.is_keyword() => format!("<{}>", self.text(token)),
             _ => {
                 let bytes = self.bytes(token);
@@ -261,9 +301,9 @@ impl Parser<'_> {
         let outer = std::mem::replace(&mut self.tree, Tree::new("definition".into()));
         let token = self.next_non_space();
         if !matches!(token.kind, TokenKind::String | TokenKind::RawString) {
-            return self.unexpected(&token, CONTEXT);
+            return self.unexpected(token, CONTEXT);
         }
-        self.tree.name = self.unquote(&token)?.into();
+        self.tree.name = self.unquote(token)?.into();
         self.expect(TokenKind::RightDelimiter, CONTEXT)?;
         let (body, ending) = self.list()?;
         if ending != Ending::End {
@@ -277,24 +317,28 @@ impl Parser<'_> {
     /// Adds the current template: within one text only blank definitions may be replaced.
     fn add(&mut self, body: Vec<Node>) -> Parsed<()> {
         let name = self.tree.name.clone();
-        let existing = self
-            .templates
-            .iter()
-            .position(|template| template.name == name);
-        let is_new_blank = is_blank(&body);
-        let template = Arc::new(Template {
-            name,
-            source: Arc::clone(self.source),
-            body,
+        let existing = self.parsed.iter().position(|known| known.name == name);
+        let is_blank = body.iter().all(|node| match node {
+            Node::Text { text } => {
+                String::from_utf8_lossy(&self.text[text.start as usize..text.end as usize])
+                    .chars()
+                    .all(unicode::is_space)
+            }
+            _ => false,
         });
+        let definition = Definition {
+            name,
+            body,
+            is_blank,
+        };
         match existing {
-            None => self.templates.push(template),
-            Some(index) if self.templates[index].is_blank() => self.templates[index] = template,
-            Some(_) if is_new_blank => {}
+            None => self.parsed.push(definition),
+            Some(index) if self.parsed[index].is_blank => self.parsed[index] = definition,
+            Some(_) if is_blank => {}
             Some(_) => {
                 return self.error(format!(
                     "template: multiple definition of template {}",
-                    quote(template.name.as_bytes())
+                    quote(definition.name.as_bytes())
                 ));
             }
         }
@@ -323,16 +367,14 @@ impl Parser<'_> {
     fn item(&mut self) -> Parsed<Item> {
         let token = self.next_non_space();
         match token.kind {
-            TokenKind::Text => Ok(Item::Node(Node::Text {
-                text: self.bytes(&token).into(),
-            })),
+            TokenKind::Text => Ok(Item::Node(Node::Text { text: token.span() })),
             TokenKind::LeftDelimiter => {
-                self.tree.action_line = token.line;
+                self.tree.action = Some(token);
                 let item = self.action();
-                self.tree.action_line = 0;
+                self.tree.action = None;
                 item
             }
-            _ => self.unexpected(&token, "input"),
+            _ => self.unexpected(token, "input"),
         }
     }
 
@@ -353,10 +395,10 @@ impl Parser<'_> {
                 self.expect(TokenKind::RightDelimiter, "end")?;
                 return Ok(Item::Ending(Ending::End));
             }
-            TokenKind::If => Node::If(self.control(Control::If)?),
-            TokenKind::Range => Node::Range(self.control(Control::Range)?),
+            TokenKind::If => Node::If(Box::new(self.control(Control::If)?)),
+            TokenKind::Range => Node::Range(Box::new(self.control(Control::Range)?)),
             TokenKind::Template => self.template()?,
-            TokenKind::With => Node::With(self.control(Control::With)?),
+            TokenKind::With => Node::With(Box::new(self.control(Control::With)?)),
             _ => {
                 self.back();
                 let position = self.peek().start;
@@ -370,7 +412,7 @@ impl Parser<'_> {
     fn leave(&mut self, name: &str, node: Node) -> Parsed<Node> {
         let token = self.next_non_space();
         if token.kind != TokenKind::RightDelimiter {
-            return self.unexpected(&token, name);
+            return self.unexpected(token, name);
         }
         if self.tree.range_depth == 0 {
             return self.error(format!("{name} outside {{{{range}}}}"));
@@ -420,7 +462,7 @@ impl Parser<'_> {
             self.depth_left = left;
             let branch = with_stack(|| self.control(control));
             self.depth_left += 1;
-            let branch = branch?;
+            let branch = Box::new(branch?);
             return Ok(vec![match control {
                 Control::If => Node::If(branch),
                 _ => Node::With(branch),
@@ -436,7 +478,7 @@ impl Parser<'_> {
     fn block(&mut self) -> Parsed<Node> {
         const CONTEXT: &str = "block clause";
         let token = self.next_non_space();
-        let name = self.template_name(&token, CONTEXT)?;
+        let name = self.template_name(token, CONTEXT)?;
         let pipe = self.pipeline(CONTEXT, TokenKind::RightDelimiter)?;
         let outer = std::mem::replace(&mut self.tree, Tree::new(name.clone().into()));
         let (body, ending) = self.list()?;
@@ -447,15 +489,17 @@ impl Parser<'_> {
         self.tree = outer;
         Ok(Node::Template {
             position: token.start,
-            name: name.into(),
-            pipe: Some(pipe),
+            invocation: Box::new(Invocation {
+                name: name.into(),
+                pipe: Some(pipe),
+            }),
         })
     }
 
     fn template(&mut self) -> Parsed<Node> {
         const CONTEXT: &str = "template clause";
         let token = self.next_non_space();
-        let name = self.template_name(&token, CONTEXT)?;
+        let name = self.template_name(token, CONTEXT)?;
         let mut pipe = None;
         if self.next_non_space().kind != TokenKind::RightDelimiter {
             self.back();
@@ -463,19 +507,21 @@ impl Parser<'_> {
         }
         Ok(Node::Template {
             position: token.start,
-            name: name.into(),
-            pipe,
+            invocation: Box::new(Invocation {
+                name: name.into(),
+                pipe,
+            }),
         })
     }
 
-    fn template_name(&mut self, token: &Token, context: &str) -> Parsed<String> {
+    fn template_name(&mut self, token: Token, context: &str) -> Parsed<String> {
         match token.kind {
             TokenKind::String | TokenKind::RawString => self.unquote(token),
             _ => self.unexpected(token, context),
         }
     }
 
-    fn unquote(&self, token: &Token) -> Parsed<String> {
+    fn unquote(&self, token: Token) -> Parsed<String> {
         match literal::unquote(self.bytes(token)) {
             Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
             Err(message) => self.error(message),
@@ -485,13 +531,14 @@ impl Parser<'_> {
     // Pipelines.
 
     fn pipeline(&mut self, context: &str, end: TokenKind) -> Parsed<Pipe> {
-        let mut pipe = Pipe {
-            position: self.peek_non_space().start,
-            is_assignment: false,
-            declarations: Vec::new(),
-            commands: Vec::new(),
+        let position = self.peek_non_space().start;
+        let declared = self.code.declarations.len();
+        let is_assignment = self.declarations(declared, context)?;
+        let declarations = Part {
+            start: declared as u32,
+            end: self.code.declarations.len() as u32,
         };
-        self.declarations(&mut pipe, context)?;
+        let first = self.commands.len();
         loop {
             let token = self.next_non_space();
             match token.kind {
@@ -510,17 +557,17 @@ impl Parser<'_> {
                 | TokenKind::LeftParenthesis => {
                     self.back();
                     let command = self.command()?;
-                    pipe.commands.push(command);
+                    self.commands.push(command);
                 }
-                _ => return self.unexpected(&token, context),
+                _ => return self.unexpected(token, context),
             }
         }
-        if pipe.commands.is_empty() {
+        if self.commands.len() == first {
             return self.error(format!("missing value for {context}"));
         }
-        for (index, command) in pipe.commands.iter().enumerate().skip(1) {
+        for (index, command) in self.commands[first..].iter().enumerate().skip(1) {
             if matches!(
-                command.operands[0],
+                self.code.operands[command.operands.start as usize],
                 Operand::Bool { .. }
                     | Operand::Dot { .. }
                     | Operand::Nil { .. }
@@ -531,29 +578,39 @@ impl Parser<'_> {
                 return self.error(format!("non executable command in pipeline stage {stage}"));
             }
         }
-        Ok(pipe)
+        let start = self.code.commands.len() as u32;
+        self.code.commands.extend(self.commands.drain(first..));
+        Ok(Pipe {
+            position,
+            is_assignment,
+            declarations,
+            commands: Part {
+                start,
+                end: self.code.commands.len() as u32,
+            },
+        })
     }
 
-    fn declarations(&mut self, pipe: &mut Pipe, context: &str) -> Parsed<()> {
+    /// The variables before `:=` or `=`; whether it is the latter.
+    fn declarations(&mut self, first: usize, context: &str) -> Parsed<bool> {
         loop {
             let variable = self.peek_non_space();
             if variable.kind != TokenKind::Variable {
-                return Ok(());
+                return Ok(false);
             }
             self.next();
-            let after = self.peek().clone();
+            let after = self.peek();
             let next = self.peek_non_space();
             match next.kind {
                 TokenKind::Assign | TokenKind::Declare => {
-                    pipe.is_assignment = next.kind == TokenKind::Assign;
                     self.next_non_space();
-                    self.declare(pipe, &variable);
-                    return Ok(());
+                    self.declare(variable);
+                    return Ok(next.kind == TokenKind::Assign);
                 }
-                TokenKind::Char if self.bytes(&next) == b"," => {
+                TokenKind::Char if self.bytes(next) == b"," => {
                     self.next_non_space();
-                    self.declare(pipe, &variable);
-                    if context == "range" && pipe.declarations.len() < 2 {
+                    self.declare(variable);
+                    if context == "range" && self.code.declarations.len() < first + 2 {
                         match self.peek_non_space().kind {
                             TokenKind::Variable
                             | TokenKind::RightDelimiter
@@ -565,79 +622,88 @@ impl Parser<'_> {
                 }
                 _ if after.kind == TokenKind::Space => {
                     self.back3(variable, after);
-                    return Ok(());
+                    return Ok(false);
                 }
                 _ => {
                     self.back2(variable);
-                    return Ok(());
+                    return Ok(false);
                 }
             }
         }
     }
 
-    fn declare(&mut self, pipe: &mut Pipe, token: &Token) {
-        let name = self.text(token);
-        let id = self.variable_id(&name);
-        pipe.declarations.push(Variable {
+    fn declare(&mut self, token: Token) {
+        let id = self.variable_id(self.bytes(token));
+        self.code.declarations.push(Variable {
             id,
-            name: name.into(),
+            name: token.span(),
         });
         self.tree.variables.push(id);
     }
 
-    fn variable_id(&mut self, name: &str) -> u32 {
-        match self.names.iter().position(|known| **known == *name) {
+    fn variable_id(&mut self, name: &'s [u8]) -> u32 {
+        match self.names.iter().position(|known| *known == name) {
             Some(index) => index as u32,
             None => {
-                self.names.push(name.into());
+                self.names.push(name);
                 (self.names.len() - 1) as u32
             }
         }
     }
 
     fn command(&mut self) -> Parsed<Command> {
-        let mut operands = Vec::new();
+        let first = self.operands.len();
         let position = self.peek_non_space().start;
         loop {
             self.peek_non_space();
             if let Some(operand) = self.operand()? {
-                operands.push(operand);
+                self.operands.push(operand);
             }
             let token = self.next();
             match token.kind {
                 TokenKind::Space => continue,
                 TokenKind::RightDelimiter | TokenKind::RightParenthesis => self.back(),
                 TokenKind::Pipe => {}
-                _ => return self.unexpected(&token, "operand"),
+                _ => return self.unexpected(token, "operand"),
             }
             break;
         }
-        if operands.is_empty() {
+        if self.operands.len() == first {
             return self.error("empty command");
         }
-        Ok(Command { position, operands })
+        let start = self.code.operands.len() as u32;
+        self.code.operands.extend(self.operands.drain(first..));
+        Ok(Command {
+            position,
+            operands: Part {
+                start,
+                end: self.code.operands.len() as u32,
+            },
+        })
     }
 
     fn operand(&mut self) -> Parsed<Option<Operand>> {
         let Some(mut operand) = self.term()? else {
             return Ok(None);
         };
-        if self.peek().kind != TokenKind::Field {
+        let first = self.peek();
+        if first.kind != TokenKind::Field {
             return Ok(Some(operand));
         }
-        let chain_position = self.peek().start;
-        let mut chain = Vec::new();
+        let mut chain = first.span();
         while self.peek().kind == TokenKind::Field {
-            let token = self.next();
-            chain.push(self.text(&token)[1..].into());
+            chain.end = self.next().end;
         }
         match &mut operand {
-            Operand::Field { position, fields }
-            | Operand::Variable {
+            Operand::Field { position, fields } => {
+                *position = chain.start;
+                fields.end = chain.end;
+            }
+            Operand::Variable {
                 position, fields, ..
             } => {
-                *position = chain_position;
-                fields.append(&mut chain);
+                *position = chain.start;
+                *fields = chain;
             }
             Operand::Bool { .. }
             | Operand::String { .. }
@@ -646,13 +712,14 @@ impl Parser<'_> {
             | Operand::Dot { .. } => {
                 return self.error(format!(
                     "unexpected . after term {}",
-                    quote(operand.to_string())
+                    quote(self.shown(&operand))
                 ));
             }
             _ => {
+                self.code.operands.push(operand);
                 operand = Operand::Chain {
-                    position: chain_position,
-                    operand: Box::new(operand),
+                    position: chain.start,
+                    operand: self.code.operands.len() as u32 - 1,
                     fields: chain,
                 };
             }
@@ -660,48 +727,58 @@ impl Parser<'_> {
         Ok(Some(operand))
     }
 
+    /// A literal in Go's form.
+    fn shown(&self, literal: &Operand) -> String {
+        let source = Source {
+            name: self.source.into(),
+            text: self.text.into(),
+            code: Code::default(),
+        };
+        Shown(&source, literal).to_string()
+    }
+
     fn term(&mut self) -> Parsed<Option<Operand>> {
         let token = self.next_non_space();
         let position = token.start;
         Ok(Some(match token.kind {
             TokenKind::Identifier => {
-                let name = self.text(&token);
-                let Some(function) = self.functions.get(&name) else {
-                    return self.error(format!("function {} not defined", quote(&name)));
+                let name = self.text(token);
+                let Some(function) = self.functions.place(&name) else {
+                    return self.error(format!("function {} not defined", quote(&*name)));
                 };
                 Operand::Function {
                     position,
-                    function: Arc::clone(function),
-                    name: name.into(),
+                    function,
+                    name: token.span(),
                 }
             }
             TokenKind::Dot => Operand::Dot { position },
             TokenKind::Nil => Operand::Nil { position },
             TokenKind::Variable => {
-                let name = self.text(&token);
-                let id = self.variable_id(&name);
+                let id = self.variable_id(self.bytes(token));
                 if !self.tree.variables.contains(&id) {
-                    return self.error(format!("undefined variable {}", quote(&name)));
+                    let name = quote(self.bytes(token));
+                    return self.error(format!("undefined variable {name}"));
                 }
                 Operand::Variable {
                     position,
                     variable: Variable {
                         id,
-                        name: name.into(),
+                        name: token.span(),
                     },
-                    fields: Vec::new(),
+                    fields: Span::default(),
                 }
             }
             TokenKind::Field => Operand::Field {
                 position,
-                fields: vec![self.text(&token)[1..].into()],
+                fields: token.span(),
             },
             TokenKind::Bool => Operand::Bool {
                 position,
-                value: self.bytes(&token) == b"true",
+                value: self.bytes(token) == b"true",
             },
             TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
-                match literal::number(&self.text(&token), token.kind) {
+                match literal::number(&self.text(token), token.kind) {
                     Ok(number) => Operand::Number {
                         position,
                         number: Box::new(number),
@@ -718,17 +795,18 @@ impl Parser<'_> {
                     self.pipeline("parenthesized pipeline", TokenKind::RightParenthesis)
                 });
                 self.tree.nesting -= 1;
-                Operand::Pipe(Box::new(pipe?))
+                Operand::Pipe(pipe?)
             }
             TokenKind::String | TokenKind::RawString => {
-                let text = match literal::unquote(self.bytes(&token)) {
-                    Ok(text) => text,
+                let text = match literal::unquote(self.bytes(token)) {
+                    Ok(Cow::Borrowed(_)) => None,
+                    Ok(Cow::Owned(text)) => Some(text.into()),
                     Err(message) => return self.error(message),
                 };
                 Operand::String {
                     position,
-                    quoted: self.text(&token).into(),
-                    text: text.into(),
+                    quoted: token.span(),
+                    text,
                 }
             }
             _ => {

@@ -152,7 +152,7 @@ pub(super) fn associate(
     template: Arc<Template>,
     exists: impl Fn(&str) -> bool,
 ) {
-    if template.is_blank() && (templates.contains_key(&template.name) || exists(&template.name)) {
+    if template.is_blank && (templates.contains_key(&template.name) || exists(&template.name)) {
         return;
     }
     templates.insert(template.name.clone(), template);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{
     super::{
-        ast::Operand,
+        ast::{Operand, Shown},
         containers::{List, Map},
         text::Str,
         types::{MapType, Type},
@@ -18,7 +18,7 @@ pub(super) fn constant<'t>(frame: &mut Frame<'t>, operand: &'t Operand) -> Evalu
     frame.at = At::Operand(operand);
     let value = match operand {
         Operand::Bool { value, .. } => Value::Bool(*value),
-        Operand::String { text, .. } => Value::Str(Str::new(text)),
+        Operand::String { .. } => text_of(frame, operand),
         Operand::Number { number, .. } => {
             let text = &*number.text;
             let is_hexadecimal = text.len() > 2
@@ -66,7 +66,7 @@ pub(super) fn literal<'t>(
         ),
         Type::String => (
             match operand {
-                Operand::String { text, .. } => Some(Value::Str(Str::new(text))),
+                Operand::String { .. } => Some(text_of(frame, operand)),
                 _ => None,
             },
             "string",
@@ -82,15 +82,24 @@ pub(super) fn literal<'t>(
         Type::Float64 => (number.and_then(|n| n.float).map(Value::Float), "float"),
         Type::List(_) | Type::Map(_) | Type::Object(_) => {
             return frame.error(format_args!(
-                "can't handle {operand} for arg of type {}",
+                "can't handle {} for arg of type {}",
+                Shown(frame.source(), operand),
                 parameter.name()
             ));
         }
     };
     match value {
         Some(value) => Ok(Slot::concrete(value)),
-        None => frame.error(format_args!("expected {expected}; found {operand}")),
+        None => frame.error(format_args!(
+            "expected {expected}; found {}",
+            Shown(frame.source(), operand)
+        )),
     }
+}
+
+fn text_of(frame: &Frame<'_>, operand: &Operand) -> Value {
+    let text = operand.string(frame.source());
+    Value::Str(Str::new(text.unwrap_or_default()))
 }
 
 /// Nil as a value of a type, for types that have it.

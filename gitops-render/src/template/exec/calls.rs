@@ -4,8 +4,15 @@ use gitops_core::go::quote;
 
 use super::{
     super::{
-        ast::Operand, containers::with_stack, context::Context, error::CallError, fmt as go_fmt,
-        methods, object::Signature, text::Str, types::Type, value::Value,
+        ast::{Operand, Shown, Span},
+        containers::with_stack,
+        context::Context,
+        error::CallError,
+        fmt as go_fmt, methods,
+        object::Signature,
+        text::Str,
+        types::Type,
+        value::Value,
     },
     At, Evaluated, Frame, Slot,
     arguments::{literal, validate, zero},
@@ -20,13 +27,13 @@ impl Context<'_> {
         dot: &Slot,
         mut receiver: Slot,
         operand: &'t Operand,
-        fields: &'t [Box<str>],
+        fields: Span,
         operands: &'t [Operand],
         mut last: Option<Slot>,
     ) -> Evaluated {
-        let count = fields.len();
-        for (index, name) in fields.iter().enumerate() {
-            let is_last = index + 1 == count;
+        let mut names = frame.source().fields(fields).peekable();
+        while let Some(name) = names.next() {
+            let is_last = names.peek().is_none();
             let arguments = match operands {
                 [_, arguments @ ..] if is_last => arguments,
                 _ => &[],
@@ -178,21 +185,26 @@ impl Context<'_> {
         let Operand::Function { function, name, .. } = operand else {
             return Ok(Slot::NOTHING);
         };
+        let program = self.program;
+        let function = program.functions().at(*function);
+        let source = frame.source();
+        let name = source.name(*name);
         frame.at = At::Operand(operand);
         self.host.spend(1)?;
         let arguments = operands.get(1..).unwrap_or_default();
-        let signature = *function.signature();
+        let signature = function.signature();
         if let Some(stops_at) = function.stops_at() {
             return self.short_circuit(frame, dot, name, stops_at, arguments, last);
         }
-        let mut values = self.arguments(frame, dot, name, &signature, arguments, last)?;
+        let mut values = self.arguments(frame, dot, name, signature, arguments, last)?;
         if function.takes_callee() {
-            let callee = arguments.first().map(ToString::to_string);
+            let shown = |operand| Shown(source, operand).to_string();
+            let callee = arguments.first().map(shown);
             let callee = callee.unwrap_or_else(|| go_fmt::reflect_string(&values[0]).to_string());
             values.insert(0, Value::str(callee));
         }
         if function.is_random() && self.host.remembers() {
-            self.state.site = Some((frame.template.name.clone(), call.to_string()));
+            self.state.site = Some((frame.template.name.clone(), call.show(source)));
         }
         let result = function.call(self, &mut values);
         self.finish_call(frame, values, result, call, name)

@@ -9,18 +9,13 @@ mod calls;
 mod nodes;
 mod pipelines;
 
-use std::{
-    collections::HashMap,
-    fmt::{self, Display},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{collections::HashMap, fmt::Display, rc::Rc, sync::Arc};
 
 use gitops_core::go::quote;
 use memchr::memmem;
 
 use super::{
-    ast::{Branch, Command, Node, Operand, Pipe, Template},
+    ast::{Branch, Command, Node, Operand, Pipe, Shown, Source, Template},
     containers::with_stack,
     context::Context,
     error::CallError,
@@ -127,7 +122,7 @@ enum At<'t> {
 
 impl At<'_> {
     fn position(self) -> usize {
-        match self {
+        let position = match self {
             Self::Operand(operand) => operand.position(),
             Self::Pipe(pipe) => pipe.position,
             Self::Command(command) => command.position,
@@ -137,22 +132,25 @@ impl At<'_> {
                 Node::If(branch) | Node::With(branch) | Node::Range(branch) => branch.position,
                 Node::Text { .. } | Node::Break | Node::Continue => 0,
             },
-        }
+        };
+        position as usize
     }
-}
 
-impl Display for At<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn show(self, source: &Source) -> String {
         match self {
-            Self::Operand(operand) => operand.fmt(f),
-            Self::Pipe(pipe) => pipe.fmt(f),
-            Self::Command(command) => command.fmt(f),
-            Self::Node(node) | Self::Branch(_, node) => node.fmt(f),
+            Self::Operand(operand) => Shown(source, operand).to_string(),
+            Self::Pipe(pipe) => Shown(source, pipe).to_string(),
+            Self::Command(command) => Shown(source, command).to_string(),
+            Self::Node(node) | Self::Branch(_, node) => Shown(source, node).to_string(),
         }
     }
 }
 
-impl Frame<'_> {
+impl<'t> Frame<'t> {
+    fn source(&self) -> &'t Source {
+        &self.template.source
+    }
+
     #[cold]
     fn error<T>(&self, message: impl Display) -> Result<T, CallError> {
         Err(CallError::new(format!("{}{message}", self.prefix())))
@@ -163,7 +161,7 @@ impl Frame<'_> {
             "template: {}: executing {} at <{}>: ",
             self.location(),
             quote(self.template.name.as_bytes()),
-            self.at
+            self.at.show(self.source())
         )
     }
 
@@ -250,9 +248,7 @@ impl<'r> Context<'r> {
             Rc::clone(&parsed)
         } else {
             let visible = parsed.iter().filter(|template| {
-                &*template.name == ROOT
-                    || !template.is_blank()
-                    || self.find(&template.name).is_none()
+                &*template.name == ROOT || !template.is_blank || self.find(&template.name).is_none()
             });
             visible.cloned().collect()
         };

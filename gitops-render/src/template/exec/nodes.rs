@@ -26,6 +26,7 @@ impl Context<'_> {
             self.host.spend(1)?;
             let flow = match node {
                 Node::Text { text } => {
+                    let text = frame.source().bytes(*text);
                     self.state.output.extend_from_slice(text);
                     self.check_output(frame)?;
                     Flow::Next
@@ -51,9 +52,9 @@ impl Context<'_> {
                     frame.at = At::Branch(branch, node);
                     self.range(frame, dot, branch)?
                 }
-                Node::Template { name, pipe, .. } => {
+                Node::Template { invocation, .. } => {
                     frame.at = At::Node(node);
-                    self.invoke(frame, dot, name, pipe.as_ref())?;
+                    self.invoke(frame, dot, &invocation.name, invocation.pipe.as_ref())?;
                     Flow::Next
                 }
                 Node::Break => Flow::Break,
@@ -137,7 +138,7 @@ impl Context<'_> {
         value: &Value,
         branch: &'t Branch,
     ) -> Evaluated<bool> {
-        let variables = branch.pipe.declarations.len();
+        let variables = branch.pipe.declarations.range().len();
         match value {
             Value::Nil => Ok(false),
             Value::List(list) => {
@@ -243,13 +244,16 @@ impl Context<'_> {
         self.host.spend(1)?;
         let pipe = &branch.pipe;
         let mark = frame.variables.len();
-        match pipe.declarations.as_slice() {
+        let source = frame.source();
+        match source.declarations(pipe) {
             [] => {}
-            [only] if pipe.is_assignment => frame.assign(only.id, &only.name, item.clone())?,
+            [only] if pipe.is_assignment => {
+                frame.assign(only.id, source.name(only.name), item.clone())?
+            }
             [_] => frame.variables[mark - 1].1 = item.clone(),
             [first, second, ..] if pipe.is_assignment => {
-                frame.assign(first.id, &first.name, index)?;
-                frame.assign(second.id, &second.name, item.clone())?;
+                frame.assign(first.id, source.name(first.name), index)?;
+                frame.assign(second.id, source.name(second.name), item.clone())?;
             }
             [_, _, ..] => {
                 frame.variables[mark - 1].1 = item.clone();

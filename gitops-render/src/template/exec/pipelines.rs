@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        ast::{Command, Operand, Pipe},
+        ast::{Command, Operand, Pipe, Shown},
         containers::with_stack,
         context::Context,
         error::CallError,
@@ -21,15 +21,16 @@ impl Context<'_> {
     ) -> Evaluated {
         frame.at = At::Pipe(pipe);
         let mut slot = None;
-        for command in &pipe.commands {
+        let source = frame.source();
+        for command in source.commands(pipe) {
             let mut result = self.command(frame, dot, command, slot)?;
             result.is_interface = false;
             slot = Some(result);
         }
         let slot = slot.unwrap_or(Slot::NOTHING);
-        for variable in &pipe.declarations {
+        for variable in source.declarations(pipe) {
             if pipe.is_assignment {
-                frame.assign(variable.id, &variable.name, slot.clone())?;
+                frame.assign(variable.id, source.name(variable.name), slot.clone())?;
             } else {
                 frame.variables.push((variable.id, slot.clone()));
             }
@@ -44,7 +45,7 @@ impl Context<'_> {
         command: &'t Command,
         last: Option<Slot>,
     ) -> Evaluated {
-        let operands = command.operands.as_slice();
+        let operands = frame.source().operands(command);
         let first = &operands[0];
         match first {
             Operand::Field { .. } => self.field(frame, dot, first, operands, last),
@@ -81,7 +82,7 @@ impl Context<'_> {
             return Ok(Slot::NOTHING);
         };
         frame.at = At::Operand(operand);
-        self.fields(frame, dot, dot.clone(), operand, fields, operands, last)
+        self.fields(frame, dot, dot.clone(), operand, *fields, operands, last)
     }
 
     pub(super) fn chain<'t>(
@@ -101,7 +102,8 @@ impl Context<'_> {
             return Ok(Slot::NOTHING);
         };
         frame.at = At::Operand(operand);
-        let receiver = match &**inner {
+        let inner = frame.source().inner(*inner);
+        let receiver = match inner {
             Operand::Pipe(pipe) => {
                 frame.at = At::Operand(inner);
                 with_stack(|| self.pipeline(frame, dot, pipe))?
@@ -110,13 +112,12 @@ impl Context<'_> {
                 self.function(frame, dot, inner, At::Operand(inner), &[], None)?
             }
             Operand::Nil { .. } => {
-                return frame.error(format_args!(
-                    "indirection through explicit nil in {operand}"
-                ));
+                let shown = Shown(frame.source(), operand);
+                return frame.error(format_args!("indirection through explicit nil in {shown}"));
             }
             other => self.argument(frame, dot, Type::Any, other)?,
         };
-        self.fields(frame, dot, receiver, operand, fields, operands, last)
+        self.fields(frame, dot, receiver, operand, *fields, operands, last)
     }
 
     pub(super) fn variable<'t>(
@@ -135,13 +136,14 @@ impl Context<'_> {
         };
         frame.at = At::Operand(operand);
         let Some(slot) = frame.variable(variable.id).cloned() else {
-            return frame.error(format_args!("undefined variable: {}", variable.name));
+            let name = frame.source().name(variable.name);
+            return frame.error(format_args!("undefined variable: {name}"));
         };
-        if fields.is_empty() {
+        if fields.start == fields.end {
             no_arguments(frame, operands, last.as_ref())?;
             return Ok(slot);
         }
-        self.fields(frame, dot, slot, operand, fields, operands, last)
+        self.fields(frame, dot, slot, operand, *fields, operands, last)
     }
 }
 
@@ -152,11 +154,9 @@ fn no_arguments(
 ) -> Result<(), CallError> {
     if operands.len() > 1 || last.is_some() {
         return match operands.first() {
-            Some(Operand::Pipe(pipe)) => {
-                frame.error(format_args!("can't give argument to non-function {pipe}"))
-            }
             Some(operand) => frame.error(format_args!(
-                "can't give argument to non-function {operand}"
+                "can't give argument to non-function {}",
+                Shown(frame.source(), operand)
             )),
             None => Ok(()),
         };

@@ -181,6 +181,7 @@ impl Session {
                 deadline,
                 ..ExecuteOptions::default()
             },
+            ..PipelineOptions::default()
         })
         .with_events(progress.clone());
         let options = ControllerOptions {

@@ -96,7 +96,7 @@ pub struct ExecuteOptions {
     pub wave_delay: Duration,
     /// Waits after the last wave until all objects are healthy.
     pub wait_healthy: bool,
-    /// One object must be healthy within this time after it was applied, where it is waited for.
+    /// One object must be healthy, or gone, within this time after it was sent, where it is waited for.
     pub task_timeout: Option<Duration>,
     /// A custom object is waited for no longer than this while no controller has written any status
     /// of it: perhaps none runs.

@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod apply;
+pub mod apply_set;
 pub mod clock;
 pub mod cluster;
 #[cfg(feature = "conformance")]

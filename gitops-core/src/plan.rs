@@ -10,6 +10,7 @@ use crate::{
     diff::FieldChange,
     health::Health,
     object::{GroupVersionKind, Manifest, ObjectId},
+    tracking::Tracking,
 };
 
 /// What an application wants to exist.
@@ -27,6 +28,8 @@ pub struct DesiredSet {
     pub sync_policy: SyncPolicy,
     /// Differences that do not count.
     pub ignore_differences: Vec<IgnoreDifferences>,
+    /// A further client-side manager whose fields are taken over, beside those that are known.
+    pub migrate_from: Option<String>,
 }
 
 /// Who owns objects: an Application, or a bootstrap set that Applications may take over.
@@ -71,6 +74,8 @@ pub struct PlanOptions {
     pub confirmed: bool,
     /// Field manager.
     pub field_manager: String,
+    /// How objects are marked as the owner's.
+    pub tracking: Tracking,
     /// When the plan is made; names of generated hooks contain it.
     pub now: crate::clock::Timestamp,
 }
@@ -86,6 +91,7 @@ impl Default for PlanOptions {
             propagation: Propagation::Foreground,
             confirmed: false,
             field_manager: crate::diff::FIELD_MANAGER.to_owned(),
+            tracking: Tracking::default(),
             now: crate::clock::Timestamp::UNIX_EPOCH,
         }
     }
@@ -189,6 +195,9 @@ pub struct PlanSettings {
     /// What happens to objects that pruned and deleted objects own.
     #[serde(default)]
     pub propagation: Propagation,
+    /// How objects are marked as the owner's.
+    #[serde(default, skip_serializing_if = "Tracking::is_default")]
+    pub tracking: Tracking,
     /// Sync options of the application as `Name=value` texts.
     #[serde(default)]
     pub sync_options: Vec<String>,
@@ -198,6 +207,9 @@ pub struct PlanSettings {
     /// When the plan was made, in seconds since 1970; names of generated hooks contain it.
     #[serde(default)]
     pub started_at: i64,
+    /// Whether everything goes: execution ends when it is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deletion: bool,
 }
 
 /// Full manifests of a plan by index of the step. Holds secrets: `Debug` shows only names.

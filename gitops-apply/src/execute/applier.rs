@@ -28,8 +28,11 @@ use gitops_core::{
 use super::{
     confirm::{self, Answers},
     machine::{Machine, MachineOptions},
-    outdated, program,
+    outdated,
+    parent::Parent,
+    program,
     progress::Progress,
+    proven::Proven,
     report,
     request::{Action, Completion, Observation, Request, RequestKind},
     send::Sender,
@@ -74,7 +77,18 @@ impl Applier for SyncApplier {
         schemas: &dyn Schemas,
         options: &PlanOptions,
     ) -> Result<Plan, PlanError> {
-        plan::plan(&*self.differ, desired, live, schemas, options)
+        let owner = confirm::key(&desired.owner);
+        let differ = Proven {
+            differ: &*self.differ,
+            answers: &self.answers,
+            owner: &owner,
+        };
+        let plan = plan::plan(&differ, desired, live, schemas, options)?;
+        self.answers.keep(
+            &owner,
+            &plan.steps.iter().map(|step| &step.object).collect(),
+        );
+        Ok(plan)
     }
 
     fn plan_deletion(
@@ -135,6 +149,7 @@ impl Applier for SyncApplier {
                 task_timeout: options.task_timeout,
                 unreported_after: options.unreported_after,
                 namespace: plan.settings.namespace.clone(),
+                wait_gone: plan.settings.deletion,
                 ..MachineOptions::default()
             },
             progress,
@@ -160,8 +175,13 @@ impl Applier for SyncApplier {
             verdicts: BTreeMap::new(),
             wave: None,
         };
+        let parent = Parent::open(&drive.sender, plan).await?;
         drive.run().await?;
-        Ok(drive.report())
+        let report = drive.report();
+        if let Some(parent) = parent {
+            parent.close(&drive.sender, plan, &report).await?;
+        }
+        Ok(report)
     }
 }
 
@@ -371,8 +391,14 @@ impl Drive<'_> {
         }
         let since = self.context.clock.now().duration_since(self.started);
         let since = Duration::try_from(since).unwrap_or_default();
-        (since >= self.options.deadline)
-            .then(|| format!("not done within {:?}", self.options.deadline))
+        (since >= self.options.deadline).then(|| {
+            let waiting = self.machine.waiting_for();
+            let deadline = self.options.deadline;
+            match waiting.is_empty() {
+                true => format!("not done within {deadline:?}"),
+                false => format!("not done within {deadline:?}: {waiting}"),
+            }
+        })
     }
 
     /// Whether what is known must be durable before the request is sent.

@@ -253,12 +253,25 @@ impl Machine<'_> {
 
     fn wait_for_deletions(&mut self) -> bool {
         let mut under_deletion = Vec::new();
+        let mut late = Vec::new();
         for task in self.indices() {
             if self.status(task) != Some(TaskStatus::Pruned) {
                 continue;
             }
             match self.live.get(&self.tasks[task].object.id()) {
-                Some(Some(live)) if live.is_terminating() => under_deletion.push(task),
+                Some(Some(live)) if live.is_terminating() => {
+                    let finalizers: Vec<&str> = live.finalizers().collect();
+                    match self.options.task_timeout {
+                        Some(timeout) if self.age(task) >= timeout => late.push((
+                            task,
+                            format!(
+                                "not gone within {timeout:?}; finalizers: {}",
+                                finalizers.join(", ")
+                            ),
+                        )),
+                        _ => under_deletion.push(task),
+                    }
+                }
                 Some(None) => {
                     if let Some(result) = self.progress.results.get_mut(&self.keys[task]) {
                         result.gone = true;
@@ -266,6 +279,14 @@ impl Machine<'_> {
                 }
                 _ => {}
             }
+        }
+        for (task, message) in late {
+            self.record(
+                task,
+                Some(TaskStatus::Pruned),
+                OperationPhase::Failed,
+                &message,
+            );
         }
         if under_deletion.is_empty() {
             return false;

@@ -4,7 +4,7 @@
 //! is empty. Applying such a manifest once more leaves the object as it is, which a dry-run shows.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
 };
 
@@ -12,7 +12,7 @@ use futures::{StreamExt, stream};
 use gitops_core::{
     Manifest, ObjectId,
     cluster::{ApplyOptions, Cluster, FieldValidation},
-    plan::{Action, LiveSet, Method, Plan, Preflight, Reason, Step},
+    plan::{Action, LiveSet, Method, Owner, Plan, Preflight, Reason, Step},
 };
 use gitops_diff::proof::{Confirmation, Fingerprint};
 
@@ -21,24 +21,41 @@ const CONCURRENCY: usize = 16;
 
 /// Answers by name of the owner and object.
 #[derive(Default)]
-pub(super) struct Answers(Mutex<BTreeMap<(String, ObjectId), Confirmation>>);
+pub(super) struct Answers(Mutex<BTreeMap<String, BTreeMap<ObjectId, Confirmation>>>);
 
 impl Answers {
-    fn prove(&self, owner: &str, desired: &Manifest, live: &Manifest) -> bool {
+    /// Whether an apply of `desired` to `live` is known to change nothing.
+    pub(super) fn is_proven(
+        &self,
+        owner: &str,
+        object: &ObjectId,
+        desired: &Fingerprint,
+        live: &Fingerprint,
+    ) -> bool {
         let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         answers
-            .get(&(owner.to_owned(), live.id()))
-            .is_some_and(|known| {
-                known.proves(
-                    &Fingerprint::of_desired(desired),
-                    &Fingerprint::of_live(live),
-                )
-            })
+            .get(owner)
+            .and_then(|objects| objects.get(object))
+            .is_some_and(|known| known.proves(desired, live))
     }
 
-    fn remember(&self, owner: &str, object: ObjectId, confirmation: Confirmation) {
+    pub(super) fn remember(&self, owner: &str, object: ObjectId, confirmation: Confirmation) {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.insert((owner.to_owned(), object), confirmation);
+        let objects = match answers.get_mut(owner) {
+            Some(objects) => objects,
+            None => answers.entry(owner.to_owned()).or_default(),
+        };
+        objects.insert(object, confirmation);
+    }
+
+    /// Forgets objects of an owner that are not among these.
+    pub(super) fn keep(&self, owner: &str, objects: &BTreeSet<&ObjectId>) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = answers.get_mut(owner)
+            && known.len() > objects.len()
+        {
+            known.retain(|object, _| objects.contains(object));
+        }
     }
 }
 
@@ -57,10 +74,15 @@ pub(super) async fn confirm(
     live: &LiveSet,
     cluster: &dyn Cluster,
 ) -> Plan {
+    let owner = key(&plan.owner);
     let mut proven = Vec::new();
     let mut questions = Vec::new();
     for question in questions_of(&plan, live) {
-        if answers.prove(&plan.owner.name, &question.desired, &question.live) {
+        let (desired, live) = (
+            Fingerprint::of_desired(&question.desired),
+            Fingerprint::of_live(&question.live),
+        );
+        if answers.is_proven(&owner, &question.live.id(), &desired, &live) {
             proven.push(question.step);
         } else {
             questions.push(question);
@@ -77,7 +99,7 @@ pub(super) async fn confirm(
         .buffer_unordered(CONCURRENCY);
     while let Some(answer) = asked.next().await {
         if let Some((step, object, confirmation)) = answer {
-            answers.remember(&plan.owner.name, object, confirmation);
+            answers.remember(&owner, object, confirmation);
             proven.push(step);
         }
     }
@@ -96,6 +118,15 @@ pub(super) async fn confirm(
     }
     plan.payload_digest = crate::plan::digest(&plan.payload);
     plan
+}
+
+/// The key under which answers about an owner's objects are kept.
+pub(super) fn key(owner: &Owner) -> String {
+    format!(
+        "{}{}",
+        if owner.bootstrap { "bootstrap " } else { "" },
+        owner.name
+    )
 }
 
 fn questions_of(plan: &Plan, live: &LiveSet) -> Vec<Question> {

@@ -69,7 +69,9 @@ pub struct MachineOptions {
     pub dry_run: bool,
     /// Waits after the last wave until all objects are healthy.
     pub wait_healthy: bool,
-    /// One object must be healthy within this time, where it is waited for.
+    /// Waits at the end until everything that was pruned is gone.
+    pub wait_gone: bool,
+    /// One object must be healthy, or gone, within this time, where it is waited for.
     pub task_timeout: Option<Duration>,
     /// A custom object is waited for no longer than this while nobody has written any status of it.
     pub unreported_after: Duration,
@@ -85,6 +87,7 @@ impl Default for MachineOptions {
             preflight: Preflight::None,
             dry_run: false,
             wait_healthy: false,
+            wait_gone: false,
             task_timeout: None,
             unreported_after: Duration::from_secs(30),
             definition_timeout: Duration::from_secs(10),
@@ -199,6 +202,36 @@ impl<'a> Machine<'a> {
     #[must_use]
     pub fn result(&self, task: usize) -> Option<&TaskResult> {
         self.progress.results.get(self.keys.get(task)?)
+    }
+
+    /// What is waited for, in words that name each object and what holds it; empty where nothing is.
+    #[must_use]
+    pub fn waiting_for(&self) -> String {
+        let held = |task: usize| {
+            let object = &self.tasks[task].object;
+            let id = object.id();
+            let live = self.live.get(&id)?.as_ref()?;
+            let result = self.result(task)?;
+            if result.status == Some(TaskStatus::Pruned) && live.is_terminating() {
+                let finalizers: Vec<&str> = live.finalizers().collect();
+                return Some(format!(
+                    "{id} is not gone (finalizers: {})",
+                    finalizers.join(", ")
+                ));
+            }
+            if result.state != Some(OperationPhase::Running) {
+                return None;
+            }
+            let health = self.judge(live)?;
+            let why = match health.message.as_str() {
+                "" => String::new(),
+                message => format!(" ({message})"),
+            };
+            (health.status != HealthStatus::Healthy)
+                .then(|| format!("{id} is {:?}{why}", health.status))
+        };
+        let all: Vec<String> = self.indices().filter_map(held).collect();
+        all.join("; ")
     }
 
     /// What to do next. Everything of one answer may be done at once, and must be answered with the

@@ -8,7 +8,6 @@ use gitops_core::{
     diff::{DiffOptions, Differ, FieldChange, Verdict},
     plan::{Action, Plan, Step},
     schema::Schemas,
-    tracking,
 };
 
 /// How many objects are read at once.
@@ -80,7 +79,7 @@ fn change(
     if live.resource_version() == step.planned_on {
         return Ok(None);
     }
-    if let Some(mark) = tracking::own_mark_of(live)
+    if let Some(mark) = plan.settings.tracking.own_mark_of(live)
         && !mark.is_of(&plan.owner)
         && (!mark.bootstrap || plan.owner.bootstrap)
     {

@@ -46,8 +46,15 @@ pub(super) async fn take_over(
 /// The entries with those of `managers` united into ours; `None` where there are none.
 fn moved(live: &Manifest, own: &str, managers: &[String]) -> Option<Vec<Value>> {
     let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+    let is_ours = |entry: &Value| {
+        text(entry, "manager") == own
+            && text(entry, "operation") == "Apply"
+            && text(entry, "subresource").is_empty()
+    };
     let is_theirs = |entry: &Value| {
-        managers.contains(&text(entry, "manager")) && text(entry, "subresource").is_empty()
+        managers.contains(&text(entry, "manager"))
+            && text(entry, "subresource").is_empty()
+            && !is_ours(entry)
     };
     let entries: Vec<Value> = live.managed_fields().cloned().collect();
     let (theirs, mut rest): (Vec<Value>, Vec<Value>) = entries.into_iter().partition(is_theirs);
@@ -57,13 +64,9 @@ fn moved(live: &Manifest, own: &str, managers: &[String]) -> Option<Vec<Value>> 
     for entry in theirs.iter().filter(|e| text(e, "apiVersion") == version) {
         unite(&mut fields, &entry["fieldsV1"]);
     }
-    let ours = rest.iter_mut().find(|entry| {
-        text(entry, "manager") == own
-            && text(entry, "operation") == "Apply"
-            && text(entry, "apiVersion") == version
-            && text(entry, "subresource").is_empty()
-    });
-    match ours {
+    match rest.iter_mut().find(|entry| is_ours(entry)) {
+        // An applier has one entry, whatever the version.
+        Some(entry) if text(entry, "apiVersion") != version => return None,
         Some(entry) => {
             let mut own_fields = entry["fieldsV1"].as_object().cloned().unwrap_or_default();
             unite(&mut own_fields, &Value::Object(fields));

@@ -378,7 +378,9 @@ impl Machine<'_> {
     }
 
     fn wave_sent(&mut self, tasks: &[usize], rest: usize) {
-        let gated = tasks.iter().any(|&task| self.is_hook(task)) || self.options.wait_healthy;
+        let prunes = self.options.wait_gone && tasks.iter().any(|&task| self.is_prune(task));
+        let gated =
+            tasks.iter().any(|&task| self.is_hook(task)) || self.options.wait_healthy || prunes;
         if rest > 0 || gated {
             self.set_running(tasks, false);
             self.todo.push_front(Instruction::Rest);

@@ -2,12 +2,11 @@
 //!
 //! In comes one live object, out comes a [`Health`] or `None` (there is no rule for the kind: it does
 //! not count). Two dialects implement [`HealthCheck`]: [`ArgoHealth`] with the verdicts and messages
-//! of Argo CD, and [`Kstatus`] with those of `kstatus`, which Flux waits by. [`aggregate`] makes the
-//! health of an application out of that of its objects.
+//! of Argo CD, and [`Kstatus`] with those of `kstatus`, which Flux waits by. The
+//! health of an application is [`aggregate`](gitops_core::health::aggregate)d from that of its objects.
 //!
 //! Rules are pure functions of the object and of the time that is passed in.
 
-mod aggregate;
 mod builtin;
 mod custom;
 mod kstatus;
@@ -16,7 +15,6 @@ mod rules;
 mod typed;
 mod workloads;
 
-pub use aggregate::{Managed, aggregate};
 use gitops_core::{
     Classified, ErrorClass, Manifest,
     clock::Timestamp,

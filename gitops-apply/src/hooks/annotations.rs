@@ -209,7 +209,7 @@ fn values<'a>(object: &'a Manifest, key: &str) -> Vec<&'a str> {
 /// An annotation. Where one annotation is not a string, an object has none at all, as Go's reader of
 /// annotations has it.
 fn annotation<'a>(object: &'a Manifest, key: &str) -> Option<&'a str> {
-    let all = object.metadata()?.get("annotations")?.as_object()?;
+    let all = object.metadata_field("annotations")?.as_object()?;
     let value = all.get(key)?.as_str()?;
     all.values().all(|value| value.is_string()).then_some(value)
 }

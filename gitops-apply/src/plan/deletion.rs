@@ -46,7 +46,7 @@ pub fn plan_deletion(
     if let Some(desired) = desired {
         add_hooks(desired, live, schemas, options, &mut steps)?;
     }
-    for object in prune::candidates(live, owner, &BTreeSet::new(), true) {
+    for object in prune::candidates(live, owner, &options.tracking, &BTreeSet::new(), true) {
         let (action, reason) = match prune::protection(object, "Delete", None, options.confirmed) {
             Some(by) => (Action::Skip, Reason::PruneProtected { by }),
             None => (
@@ -98,6 +98,8 @@ pub fn plan_deletion(
             sync_options: Vec::new(),
             namespace,
             started_at: options.now.as_second(),
+            tracking: options.tracking.clone(),
+            deletion: true,
         },
     ))
 }
@@ -128,7 +130,7 @@ fn add_hooks(
             ..TaskOptions::default()
         };
         let wanted = |object: &Manifest| hooks::is_delete_hook(object, hook);
-        for object in objects::prepare(desired, &scopes, &wanted)? {
+        for object in objects::prepare(desired, &scopes, &options.tracking, &wanted)? {
             let object = hooks::hook_object(&object, phase, &task_options);
             let current = live.get(&object.id());
             steps.push((

@@ -34,7 +34,7 @@ use gitops_core::{
         PlanSettings, Preflight, Reason, Step,
     },
     schema::Schemas,
-    tracking,
+    tracking::Tracking,
 };
 use gitops_diff::StructuralDiffer;
 use objects::Scopes;
@@ -59,7 +59,7 @@ pub fn plan(
     let scopes = Scopes::new(schemas, &desired.objects);
     // Objects that no sync handles (Helm's test hooks, `Skip`) are left out.
     let wanted = |object: &Manifest| !hooks::phases(object).is_empty();
-    let prepared = objects::prepare(desired, &scopes, &wanted)?;
+    let prepared = objects::prepare(desired, &scopes, &options.tracking, &wanted)?;
     let by_id: BTreeMap<ObjectId, &Manifest> = live
         .objects
         .iter()
@@ -88,7 +88,9 @@ pub fn plan(
         if hook && !with_hooks {
             continue;
         }
-        if let Some(owner) = current.and_then(|live| foreign_owner(live, &desired.owner)) {
+        if let Some(owner) =
+            current.and_then(|live| foreign_owner(live, &desired.owner, &options.tracking))
+        {
             skipped.push((object.clone(), Reason::OwnedBy { owner }));
         } else if !hook && !selected(&id) {
             skipped.push((object.clone(), Reason::NotSelected));
@@ -109,7 +111,7 @@ pub fn plan(
     if let Some(namespace) = created.as_ref().and_then(|id| by_id.get(id)) {
         relevant.push((*namespace).clone());
     }
-    for object in prune::candidates(live, &desired.owner, &declared, false) {
+    for object in prune::candidates(live, &desired.owner, &options.tracking, &declared, false) {
         if Some(object.id()) == created {
             continue;
         }
@@ -141,6 +143,7 @@ pub fn plan(
         schemas,
         options,
         policy: &desired.sync_policy,
+        migrate_from: desired.migrate_from.as_deref(),
         diff_options: &diff_options,
         created: created.as_ref(),
         steps: Vec::with_capacity(tasks.len()),
@@ -165,6 +168,8 @@ pub fn plan(
             sync_options: desired.sync_policy.sync_options.clone(),
             namespace,
             started_at: options.now.as_second(),
+            tracking: options.tracking.clone(),
+            deletion: false,
         },
     ))
 }
@@ -189,8 +194,8 @@ fn finish(
 
 /// The other application that an object belongs to. What a bootstrap set has made is free for
 /// Applications; what an Application has is not free for a bootstrap set.
-fn foreign_owner(live: &Manifest, owner: &Owner) -> Option<String> {
-    let mark = tracking::own_mark_of(live)?;
+fn foreign_owner(live: &Manifest, owner: &Owner, tracking: &Tracking) -> Option<String> {
+    let mark = tracking.own_mark_of(live)?;
     if mark.is_of(owner) || (mark.bootstrap && !owner.bootstrap) {
         return None;
     }
@@ -206,6 +211,7 @@ struct Builder<'a> {
     schemas: &'a dyn Schemas,
     options: &'a PlanOptions,
     policy: &'a SyncPolicy,
+    migrate_from: Option<&'a str>,
     diff_options: &'a DiffOptions,
     created: Option<&'a ObjectId>,
     steps: Vec<Step>,
@@ -241,6 +247,7 @@ impl Builder<'_> {
                     (step.action, step.reason) = (Action::RunHook, Reason::Hook);
                 } else {
                     self.compare(&mut step, target, live.as_ref())?;
+                    self.take_over(&mut step, target, live.as_ref());
                 }
                 let needed = step.action.changes() || self.options.preflight == Preflight::All;
                 if needed {
@@ -279,19 +286,57 @@ impl Builder<'_> {
                 step.action = Action::Recreate;
             }
         }
+        if step.action == Action::Update && self.is_replaced_by_force(step, target, live) {
+            step.action = Action::Recreate;
+        }
         if Some(&step.object) == self.created && step.action.changes() {
             step.reason = Reason::NamespaceNeeded;
         }
         Ok(())
     }
 
+    /// `Replace=true` with `Force=true` is a deletion and a creation, as with `kubectl replace
+    /// --force`; not of what holds other objects.
+    fn is_replaced_by_force(
+        &self,
+        step: &Step,
+        target: &Manifest,
+        live: Option<&Manifest>,
+    ) -> bool {
+        step.delivery.method == Method::Replace
+            && self.option("Force", target, live) == Some("true")
+            && !hooks::is_namespace(target)
+            && !hooks::is_definition(target)
+    }
+
+    /// A sync option: of the declared object, the application, or the live object.
+    fn option<'o>(
+        &'o self,
+        name: &str,
+        target: &'o Manifest,
+        live: Option<&'o Manifest>,
+    ) -> Option<&'o str> {
+        hooks::sync_option(target, name)
+            .or_else(|| self.policy.option(name))
+            .or_else(|| live.and_then(|live| hooks::sync_option(live, name)))
+    }
+
+    /// Names the managers whose fields are taken over before an apply.
+    fn take_over(&self, step: &mut Step, target: &Manifest, live: Option<&Manifest>) {
+        if step.action != Action::Update
+            || step.delivery.method != Method::Apply
+            || self.option("ClientSideApplyMigration", target, live) == Some("false")
+        {
+            return;
+        }
+        if let Some(live) = live {
+            step.delivery.take_over = client_side_managers(live, self.migrate_from);
+        }
+    }
+
     /// How an object is sent, by sync options of the application, the declared and the live object.
     fn delivery(&self, target: &Manifest, live: Option<&Manifest>) -> Delivery {
-        let option = |name: &str| {
-            hooks::sync_option(target, name)
-                .or_else(|| self.policy.option(name))
-                .or_else(|| live.and_then(|live| hooks::sync_option(live, name)))
-        };
+        let option = |name: &str| self.option(name, target, live);
         let replace = option("Replace") == Some("true");
         let method = match live {
             None if replace => Method::Create,
@@ -299,16 +344,11 @@ impl Builder<'_> {
             _ if option("ServerSideApply") == Some("false") => Method::ClientApply,
             _ => Method::Apply,
         };
-        let migrate =
-            method == Method::Apply && option("ClientSideApplyMigration") != Some("false");
         Delivery {
             method,
             force: self.options.recreate || option("Force") == Some("true"),
             lenient: option("Validate") == Some("false"),
-            take_over: live
-                .filter(|_| migrate)
-                .map(client_side_managers)
-                .unwrap_or_default(),
+            take_over: Vec::new(),
         }
     }
 
@@ -329,14 +369,15 @@ impl Builder<'_> {
     }
 }
 
-/// Managers of client-side tools that applied the object as a whole: `kubectl apply` and Argo CD.
-fn client_side_managers(live: &Manifest) -> Vec<String> {
+/// Managers of client-side tools that applied the object as a whole: `kubectl apply`, Argo CD, and
+/// the one that the application names.
+fn client_side_managers(live: &Manifest, named: Option<&str>) -> Vec<String> {
     const MANAGERS: [&str; 2] = ["kubectl-client-side-apply", "argocd-controller"];
     let mut found: Vec<String> = live
         .managed_fields()
         .filter(|entry| entry.get("subresource").is_none_or(|name| name == ""))
         .filter_map(|entry| entry.get("manager")?.as_str())
-        .filter(|manager| MANAGERS.contains(manager))
+        .filter(|manager| MANAGERS.contains(manager) || named == Some(*manager))
         .map(ToOwned::to_owned)
         .collect();
     found.sort();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gitops_core::{
     GroupVersionKind, Manifest, ObjectId, Scope, apply::PlanError, plan::DesiredSet,
-    schema::Schemas, tracking,
+    schema::Schemas, tracking::Tracking,
 };
 use serde_json::{Value, json};
 
@@ -61,6 +61,7 @@ fn defined_versions(object: &Manifest) -> Vec<(GroupVersionKind, Scope)> {
 pub(super) fn prepare(
     desired: &DesiredSet,
     scopes: &Scopes<'_>,
+    tracking: &Tracking,
     wanted: &dyn Fn(&Manifest) -> bool,
 ) -> Result<Vec<Manifest>, PlanError> {
     let destination = desired.destination.namespace.as_deref().unwrap_or_default();
@@ -108,7 +109,7 @@ pub(super) fn prepare(
         }
         // What a server sets has no place in what is declared.
         strip_server_fields(&mut object);
-        tracking::mark(&mut object, &desired.owner, destination);
+        tracking.mark(&mut object, &desired.owner, destination);
         if object.name().is_empty() {
             prepared.push(Some(object));
             continue;

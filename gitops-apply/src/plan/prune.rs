@@ -6,10 +6,9 @@ use gitops_core::{
     Manifest, ObjectId,
     app::SyncPolicy,
     plan::{Action, LiveSet, Owner, PlanOptions, Prune, Reason},
-    tracking,
+    tracking::Tracking,
 };
 
-use super::foreign_owner;
 use crate::hooks::{self, DeleteHook};
 
 /// Live objects of the owner that are not declared: marked as its own, or named by its inventory and
@@ -17,6 +16,7 @@ use crate::hooks::{self, DeleteHook};
 pub(super) fn candidates<'a>(
     live: &'a LiveSet,
     owner: &'a Owner,
+    tracking: &'a Tracking,
     declared: &'a BTreeSet<ObjectId>,
     with_hooks: bool,
 ) -> impl Iterator<Item = &'a Manifest> {
@@ -30,9 +30,9 @@ pub(super) fn candidates<'a>(
         if declared.contains(&id) || kept_hook || object.owner_references().next().is_some() {
             return false;
         }
-        match tracking::own_mark_of(object) {
+        match tracking.own_mark_of(object) {
             Some(mark) => mark.is_of(owner),
-            None => inventory.contains(&id) && foreign_owner(object, owner).is_none(),
+            None => inventory.contains(&id),
         }
     })
 }

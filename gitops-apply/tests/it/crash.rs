@@ -332,7 +332,10 @@ async fn a_sync_that_takes_too_long_or_is_cancelled_ends_its_hooks() {
     };
     let report = world.execute_with(&plan, &options).await.unwrap();
     assert_eq!(report.phase, OperationPhase::Failed);
-    assert_eq!(report.message, "Operation terminated: not done within 30s");
+    assert_eq!(
+        report.message,
+        "Operation terminated: not done within 30s: batch/Job shop/wait is Suspended (Job suspended)"
+    );
     assert!(world.get("Job", "wait").await.is_none());
     assert!(world.get("ConfigMap", "after").await.is_none());
 

@@ -176,11 +176,11 @@ impl Controller {
         let mut pass = Pass::default();
         let projects = self.projects().await?;
         let objects = self.pipeline.live().objects(&application_kind()).await?;
-        for object in objects.values() {
+        for object in objects.iter() {
             let is_selected = self.options.only.is_empty()
                 || self.options.only.iter().any(|name| name == object.name());
             if is_selected {
-                self.look_at(object, &projects, &mut pass).await;
+                self.look_at(&object, &projects, &mut pass).await;
             }
         }
         Ok(pass)
@@ -284,15 +284,10 @@ impl Controller {
 
     async fn projects(&self) -> Result<BTreeMap<String, AppProject>, ClusterError> {
         let mut projects = BTreeMap::from([("default".to_owned(), default_project())]);
-        for object in self
-            .pipeline
-            .live()
-            .objects(&project_kind())
-            .await?
-            .values()
-        {
+        let objects = self.pipeline.live().objects(&project_kind()).await?;
+        for object in objects.iter() {
             let own = object.namespace() == self.pipeline.options.control_namespace;
-            if own && let Ok(project) = AppProject::from_manifest(object) {
+            if own && let Ok(project) = AppProject::from_manifest(&object) {
                 projects.insert(project.name().to_owned(), project);
             }
         }

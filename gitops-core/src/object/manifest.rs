@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::{Classified, ErrorClass},
-    object::{GroupVersionKind, ObjectId, ObjectRef},
+    object::{GroupVersionKind, ObjectId, ObjectRef, compact::Handle},
 };
 
 /// One Kubernetes object: a JSON object with `apiVersion`, `kind` and `metadata`.
 ///
-/// Cloning is cheap (a reference count); the first change after a clone copies. Values have JSON
+/// Cloning is cheap (a reference count); the first change after a clone copies. One that comes from a
+/// [`CompactManifest`](super::CompactManifest) is decoded when it is looked into. Values have JSON
 /// semantics: integers are exact, key order carries no meaning.
 ///
 /// ```
@@ -24,9 +25,16 @@ use crate::{
 /// assert_eq!(object.id().to_string(), "apps/Deployment shop/web");
 /// # Ok::<(), gitops_core::ManifestError>(())
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Manifest {
-    object: Arc<Map<String, Value>>,
+    content: Content,
+}
+
+#[derive(Clone)]
+enum Content {
+    Tree(Arc<Map<String, Value>>),
+    /// Bytes, decoded when they are looked into.
+    Compact(Arc<Handle>),
 }
 
 /// A value is not a Kubernetes object.
@@ -82,36 +90,69 @@ impl Manifest {
     /// The whole object.
     #[must_use]
     pub fn as_map(&self) -> &Map<String, Value> {
-        &self.object
+        match &self.content {
+            Content::Tree(tree) => tree,
+            Content::Compact(handle) => handle.tree(),
+        }
     }
 
     /// The whole object, to be changed. Copies if the content is shared.
     pub fn as_map_mut(&mut self) -> &mut Map<String, Value> {
-        Arc::make_mut(&mut self.object)
+        if let Content::Compact(handle) = &mut self.content {
+            let tree = match Arc::get_mut(handle) {
+                Some(handle) => handle.take_tree(),
+                None => handle.tree().clone(),
+            };
+            self.content = Content::Tree(tree);
+        }
+        match &mut self.content {
+            Content::Tree(tree) => Arc::make_mut(tree),
+            Content::Compact(_) => unreachable!("made a tree above"),
+        }
     }
 
     /// The object as a JSON value (a copy).
     #[must_use]
     pub fn to_value(&self) -> Value {
-        Value::Object((*self.object).clone())
+        Value::Object(self.as_map().clone())
     }
 
     /// The object as a JSON value, without a copy where the content is not shared.
     #[must_use]
-    pub fn into_value(self) -> Value {
-        Value::Object(Arc::unwrap_or_clone(self.object))
+    pub fn into_value(mut self) -> Value {
+        Value::Object(std::mem::take(self.as_map_mut()))
+    }
+
+    pub(super) fn of_handle(handle: Handle) -> Self {
+        Self {
+            content: Content::Compact(Arc::new(handle)),
+        }
+    }
+
+    /// The bytes of the object, where it is compact.
+    pub(super) fn handle(&self) -> Option<&Handle> {
+        match &self.content {
+            Content::Tree(_) => None,
+            Content::Compact(handle) => Some(handle),
+        }
     }
 
     /// `apiVersion`.
     #[must_use]
     pub fn api_version(&self) -> &str {
-        self.text("apiVersion")
+        match self.handle() {
+            Some(handle) => &handle.compact.api_version,
+            None => self.text("apiVersion"),
+        }
     }
 
     /// `kind`.
     #[must_use]
     pub fn kind(&self) -> &str {
-        self.text("kind")
+        match self.handle() {
+            Some(handle) => &handle.compact.kind,
+            None => self.text("kind"),
+        }
     }
 
     /// API group; empty for the core group.
@@ -140,7 +181,10 @@ impl Manifest {
     /// `metadata.name`; empty where it is missing.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.metadata_text("name")
+        match self.handle() {
+            Some(handle) => &handle.compact.name,
+            None => self.metadata_text("name"),
+        }
     }
 
     /// `metadata.generateName`; empty where it is missing.
@@ -152,7 +196,10 @@ impl Manifest {
     /// `metadata.namespace`; empty where it is missing.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.metadata_text("namespace")
+        match self.handle() {
+            Some(handle) => &handle.compact.namespace,
+            None => self.metadata_text("namespace"),
+        }
     }
 
     /// `metadata.uid`; empty where it is missing.
@@ -164,7 +211,10 @@ impl Manifest {
     /// `metadata.resourceVersion`; empty where it is missing.
     #[must_use]
     pub fn resource_version(&self) -> &str {
-        self.metadata_text("resourceVersion")
+        match self.handle() {
+            Some(handle) => &handle.compact.resource_version,
+            None => self.metadata_text("resourceVersion"),
+        }
     }
 
     /// Whether `metadata.deletionTimestamp` is set.
@@ -193,7 +243,16 @@ impl Manifest {
     /// `metadata`.
     #[must_use]
     pub fn metadata(&self) -> Option<&Map<String, Value>> {
-        self.object.get("metadata").and_then(Value::as_object)
+        self.as_map().get("metadata").and_then(Value::as_object)
+    }
+
+    /// One field of `metadata`. Cheaper than [`Manifest::metadata`] where the object is compact.
+    #[must_use]
+    pub fn metadata_field(&self, name: &str) -> Option<&Value> {
+        match self.handle() {
+            Some(handle) if name != "managedFields" => handle.metadata().get(name),
+            _ => self.metadata()?.get(name),
+        }
     }
 
     /// `metadata`, made where it is missing. Copies if the content is shared.
@@ -211,13 +270,13 @@ impl Manifest {
     /// A label.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.metadata()?.get("labels")?.get(key)?.as_str()
+        self.metadata_field("labels")?.get(key)?.as_str()
     }
 
     /// An annotation.
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.metadata()?.get("annotations")?.get(key)?.as_str()
+        self.metadata_field("annotations")?.get(key)?.as_str()
     }
 
     /// Labels whose values are strings.
@@ -282,7 +341,7 @@ impl Manifest {
         let rest = pointer.strip_prefix('/')?;
         let first = rest.split('/').next().unwrap_or_default();
         let value = self
-            .object
+            .as_map()
             .get(&first.replace("~1", "/").replace("~0", "~"))?;
         value.pointer(&rest[first.len()..])
     }
@@ -294,30 +353,27 @@ impl Manifest {
     }
 
     fn text(&self, key: &str) -> &str {
-        self.object
+        self.as_map()
             .get(key)
             .and_then(Value::as_str)
             .unwrap_or_default()
     }
 
     fn metadata_text(&self, key: &str) -> &str {
-        self.metadata()
-            .and_then(|m| m.get(key))
+        self.metadata_field(key)
             .and_then(Value::as_str)
             .unwrap_or_default()
     }
 
     fn metadata_list(&self, key: &str) -> impl Iterator<Item = &Value> {
-        self.metadata()
-            .and_then(|m| m.get(key))
+        self.metadata_field(key)
             .and_then(Value::as_array)
             .into_iter()
             .flatten()
     }
 
     fn strings_of(&self, key: &str) -> impl Iterator<Item = (&str, &str)> {
-        self.metadata()
-            .and_then(|m| m.get(key))
+        self.metadata_field(key)
             .and_then(Value::as_object)
             .into_iter()
             .flatten()
@@ -383,8 +439,19 @@ impl TryFrom<Value> for Manifest {
             }
         }
         Ok(Self {
-            object: Arc::new(object),
+            content: Content::Tree(Arc::new(object)),
         })
+    }
+}
+
+impl PartialEq for Manifest {
+    fn eq(&self, other: &Self) -> bool {
+        let shared = match (&self.content, &other.content) {
+            (Content::Tree(a), Content::Tree(b)) => Arc::ptr_eq(a, b),
+            (Content::Compact(a), Content::Compact(b)) => Arc::ptr_eq(&a.compact, &b.compact),
+            _ => false,
+        };
+        shared || self.as_map() == other.as_map()
     }
 }
 
@@ -396,7 +463,7 @@ impl From<Manifest> for Value {
 
 impl Serialize for Manifest {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.object.serialize(serializer)
+        self.as_map().serialize(serializer)
     }
 }
 

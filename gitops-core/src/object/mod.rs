@@ -1,6 +1,8 @@
 //! Kubernetes objects as the whole workspace sees them: [`Manifest`] is one object, [`ObjectId`] its
 //! identity across API versions, [`ObjectRef`] its address at one version.
 
+mod compact;
+mod fingerprint;
 mod hash;
 mod id;
 mod int_or_string;
@@ -8,6 +10,8 @@ mod list;
 mod manifest;
 mod semantic;
 
+pub use compact::{CompactManifest, CompactPool};
+pub use fingerprint::Fingerprint;
 pub use hash::ContentHash;
 pub use id::{GroupKind, GroupVersionKind, ObjectId, ObjectRef, Scope};
 pub use int_or_string::IntOrString;

@@ -47,6 +47,9 @@ pub struct SourceState {
     pub source_type: &'static str,
 }
 
+/// Annotation of an Application that names a further client-side manager to take fields over from.
+const MIGRATE_FROM: &str = "argocd.argoproj.io/client-side-apply-migration-manager";
+
 /// Lookups are answered in rounds; a chart that keeps asking for new ones is cut off here.
 const LOOKUP_ROUNDS: usize = 16;
 
@@ -90,6 +93,7 @@ impl Pipeline {
                 destination: application.spec.destination.clone(),
                 sync_policy: application.spec.sync_policy.clone().unwrap_or_default(),
                 ignore_differences: application.spec.ignore_differences.clone(),
+                migrate_from: application.annotation(MIGRATE_FROM).map(str::to_owned),
             },
             sources: Vec::new(),
             warnings: Vec::new(),
@@ -97,6 +101,7 @@ impl Pipeline {
             remembered: BTreeMap::new(),
             remembered_changed: false,
         };
+        let mut declared = Declared::default();
         for (index, (source, revision, tree)) in opened.into_iter().enumerate() {
             if source.path.is_none() && source.chart.is_none() {
                 desired.sources.push(SourceState {
@@ -135,8 +140,10 @@ impl Pipeline {
                 revision,
                 source_type: rendered.source_type,
             });
-            self.add_objects(&mut desired, application, &rendered.manifests)?;
+            self.add_objects(&mut declared, application, &rendered.manifests)?;
         }
+        desired.set.objects = declared.objects.into_iter().flatten().collect();
+        desired.repeated = declared.repeated;
         desired.remembered_changed = remembered != known;
         desired.remembered = remembered;
         Ok(desired)
@@ -288,7 +295,7 @@ impl Pipeline {
 
     fn add_objects(
         &self,
-        desired: &mut Desired,
+        declared: &mut Declared,
         application: &Application,
         manifests: &[Manifest],
     ) -> Result<(), PipelineError> {
@@ -312,21 +319,32 @@ impl Pipeline {
                 stage = next;
             }
             for manifest in stage {
-                let id = manifest.id();
-                if !id.name.is_empty()
-                    && let Some(earlier) = desired
-                        .set
-                        .objects
-                        .iter()
-                        .position(|object| object.id() == id)
-                {
-                    desired.set.objects.remove(earlier);
-                    desired.repeated.push(id);
-                }
-                desired.set.objects.push(manifest);
+                declared.add(manifest);
             }
         }
         Ok(())
+    }
+}
+
+/// Objects in the order in which they are declared.
+#[derive(Default)]
+struct Declared {
+    objects: Vec<Option<Manifest>>,
+    places: HashMap<ObjectId, usize>,
+    repeated: Vec<ObjectId>,
+}
+
+impl Declared {
+    /// Of several declarations of one object the last one counts, at its place.
+    fn add(&mut self, manifest: Manifest) {
+        let id = manifest.id();
+        if !id.name.is_empty()
+            && let Some(earlier) = self.places.insert(id.clone(), self.objects.len())
+        {
+            self.objects[earlier] = None;
+            self.repeated.push(id);
+        }
+        self.objects.push(Some(manifest));
     }
 }
 

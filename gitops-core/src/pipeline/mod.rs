@@ -11,7 +11,7 @@ mod live;
 mod reconcile;
 mod status;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     apply::{Applier, ExecuteOptions},
@@ -22,11 +22,12 @@ use crate::{
     render::{Dependencies, Renderer, Transformer},
     source::SourceProvider,
     state::StateStore,
+    tracking::Tracking,
 };
 
 pub use desired::{Desired, SourceState};
 pub use error::PipelineError;
-pub use live::{LiveCache, Objects};
+pub use live::{LiveCache, LiveOptions, Objects};
 pub use reconcile::{Comparison, Outcome, SyncRequest};
 
 /// The layers, joined.
@@ -68,6 +69,10 @@ pub struct PipelineOptions {
     pub lookups: bool,
     /// How to execute.
     pub execute: ExecuteOptions,
+    /// How objects are marked as an application's.
+    pub tracking: Tracking,
+    /// A watch of live objects that has been silent for so long is taken for dead.
+    pub dormant_after: Duration,
 }
 
 impl Default for PipelineOptions {
@@ -77,6 +82,8 @@ impl Default for PipelineOptions {
             kube_version: None,
             lookups: false,
             execute: ExecuteOptions::default(),
+            tracking: Tracking::default(),
+            dormant_after: LiveOptions::default().dormant_after,
         }
     }
 }
@@ -101,12 +108,25 @@ pub struct Layers {
     pub clock: Arc<dyn Clock>,
 }
 
+fn live_cache(
+    cluster: &Arc<dyn Cluster>,
+    clock: &Arc<dyn Clock>,
+    options: &PipelineOptions,
+) -> LiveCache {
+    let options = LiveOptions {
+        clock: Some(clock.clone()),
+        dormant_after: options.dormant_after,
+        tracking: options.tracking.clone(),
+    };
+    LiveCache::with_options(cluster.clone(), options)
+}
+
 impl Pipeline {
     /// Joins the layers with default settings and nobody listening.
     #[must_use]
     pub fn new(layers: Layers) -> Self {
         Self {
-            live: LiveCache::new(layers.cluster.clone()),
+            live: live_cache(&layers.cluster, &layers.clock, &PipelineOptions::default()),
             rendered: desired::RenderCache::default(),
             sources: layers.sources,
             dependencies: layers.dependencies,
@@ -125,6 +145,7 @@ impl Pipeline {
     /// Changes the settings.
     #[must_use]
     pub fn with_options(mut self, options: PipelineOptions) -> Self {
+        self.live = live_cache(&self.cluster, &self.clock, &options);
         self.options = options;
         self
     }

@@ -14,11 +14,10 @@ use crate::{
     clock::Timestamp,
     cluster::Propagation,
     object::{GroupKind, GroupVersionKind, Manifest, ObjectId, Scope},
-    pipeline::{Desired, Pipeline, PipelineError, desired::remembered_key, status},
+    pipeline::{Desired, Pipeline, PipelineError, desired::remembered_key, live::Noting, status},
     plan::{Action, LiveSet, Owner, Phase, Plan, PlanOptions, Prune, Reason, Report, Step},
     policy::Policy,
     state::{StateItem, StateKey, load_json, save_json},
-    tracking::own_mark_of,
 };
 
 /// Desired and live state of an application, and what would be done about the difference.
@@ -144,11 +143,14 @@ impl Pipeline {
         let desired = self.desired(owner, application).await?;
         let live = self.live_set(owner, Some(&desired)).await?;
         let schemas = self.cluster.schemas().await?;
-        let options = plan_options(
-            request,
-            desired.set.sync_policy.option("PrunePropagationPolicy"),
-            self.clock.now(),
-        );
+        let options = PlanOptions {
+            tracking: self.options.tracking.clone(),
+            ..plan_options(
+                request,
+                desired.set.sync_policy.option("PrunePropagationPolicy"),
+                self.clock.now(),
+            )
+        };
         let plan = self
             .applier
             .plan(&desired.set, &live, &*schemas, &options)?;
@@ -295,9 +297,7 @@ impl Pipeline {
             checkpoints: Checkpoints::UntilRecorded(recorded),
             ..self.options.execute.clone()
         };
-        let report = self.run(&comparison.plan, policy, &options).await;
-        self.live.forget(&touched(&comparison.plan)).await;
-        let report = report?;
+        let report = self.run(&comparison.plan, policy, &options).await?;
         let mut after: BTreeSet<ObjectId> = comparison
             .plan
             .steps
@@ -329,10 +329,14 @@ impl Pipeline {
             policy,
             events: &*self.events,
         };
-        Ok(self
+        let cluster = Noting::new(&*self.cluster);
+        let report = self
             .applier
-            .execute(plan, &*self.cluster, &context, options)
-            .await?)
+            .execute(plan, &cluster, &context, options)
+            .await;
+        // What the answers have shown is known before the watches tell it.
+        self.live.note(cluster.into_written()).await;
+        Ok(report?)
     }
 
     /// Deletes everything that an application has, and forgets its state.
@@ -353,6 +357,7 @@ impl Pipeline {
             propagation,
             now: self.clock.now(),
             prune: Prune::Tracked,
+            tracking: self.options.tracking.clone(),
             ..PlanOptions::default()
         };
         let set = desired.as_ref().map(|desired| &desired.set);
@@ -360,9 +365,7 @@ impl Pipeline {
             .applier
             .plan_deletion(owner, set, &live, &*schemas, &options)?;
         let options = &self.options.execute;
-        let report = self.run(&plan, &crate::policy::PermitAll, options).await;
-        self.live.forget(&touched(&plan)).await;
-        let report = report?;
+        let report = self.run(&plan, &crate::policy::PermitAll, options).await?;
         if report.phase == OperationPhase::Succeeded {
             self.forget_state(owner).await?;
         }
@@ -447,26 +450,32 @@ impl Pipeline {
                 versions.insert(kind, gvk);
             }
         }
-        let kept: BTreeSet<&ObjectId> = inventory.iter().collect();
-        let all: BTreeSet<&GroupVersionKind> = declared.values().chain(versions.values()).collect();
+        let mut wanted: BTreeMap<GroupVersionKind, BTreeSet<(&str, &str)>> = BTreeMap::new();
+        for gvk in versions.values() {
+            wanted.entry(gvk.clone()).or_default();
+        }
+        for (id, gvk) in &declared {
+            let ids = wanted.entry(gvk.clone()).or_default();
+            ids.insert((&id.namespace, &id.name));
+        }
+        for id in inventory.iter().filter(|id| !declared.contains_key(id)) {
+            let version = versions.get(&id.group_kind());
+            if let Some(ids) = version.and_then(|gvk| wanted.get_mut(gvk)) {
+                ids.insert((&id.namespace, &id.name));
+            }
+        }
         let mut objects = Vec::new();
-        for gvk in all {
+        for (gvk, ids) in &wanted {
             if discovery.get(gvk).is_none() {
                 continue;
             }
-            let is_for_the_rest = versions.get(&gvk.group_kind()) == Some(gvk);
-            for object in self.live.objects(gvk).await?.values() {
-                let id = object.id();
-                let belongs = match declared.get(&id) {
-                    Some(version) => version == gvk,
-                    None => {
-                        let tracked = own_mark_of(object).is_some_and(|mark| mark.is_of(owner));
-                        is_for_the_rest && (tracked || kept.contains(&id))
-                    }
-                };
-                if belongs {
-                    objects.push(object.clone());
-                }
+            let live = self.live.objects(gvk).await?;
+            objects.extend(ids.iter().filter_map(|(space, name)| live.get(space, name)));
+            if versions.get(&gvk.group_kind()) == Some(gvk) {
+                objects.extend(live.tracked_by(owner).filter(|object| {
+                    !ids.contains(&(object.namespace(), object.name()))
+                        && !declared.contains_key(&object.id())
+                }));
             }
         }
         Ok(LiveSet { objects, inventory })
@@ -567,11 +576,6 @@ fn is_whole(plan: &Plan) -> bool {
 
 fn only_hooks(plan: &Plan, request: &SyncRequest) -> bool {
     request.only.is_empty() && plan.changes().all(|step| step.hook)
-}
-
-fn touched(plan: &Plan) -> Vec<GroupKind> {
-    let kinds: BTreeSet<GroupKind> = plan.changes().map(|step| step.gvk.group_kind()).collect();
-    kinds.into_iter().collect()
 }
 
 /// Whether the last sync was one of exactly what is desired now, and went well.

@@ -9,7 +9,7 @@ use crate::{
         SyncResult, SyncState, SyncSummary,
     },
     clock::{Clock, Timestamp},
-    health::{Health, HealthStatus},
+    health::{Health, HealthStatus, Member, aggregate},
     object::{Manifest, ObjectId},
     pipeline::{
         Comparison, Desired, Outcome, Pipeline, PipelineError, SyncRequest, reconcile::Tries,
@@ -17,8 +17,6 @@ use crate::{
     plan::{Action, Outcome as StepOutcome, Reason, Report, Step},
 };
 
-/// An annotation by which an object's health does not count.
-const IGNORE_HEALTHCHECK: &str = "argocd.argoproj.io/ignore-healthcheck";
 /// How many syncs the history keeps where the spec does not say.
 const HISTORY_LIMIT: i64 = 10;
 
@@ -253,9 +251,7 @@ fn observed(
         }
     };
     let mut resources = Vec::new();
-    let mut judged: Vec<(&Step, Health)> = Vec::new();
-    let mut expected = 0;
-    let mut missing = 0;
+    let mut judged: Vec<(&ObjectId, Option<Health>)> = Vec::new();
     let mut shared = Vec::new();
     for step in comparison.plan.steps.iter().filter(|step| !step.hook) {
         if step.reason == Reason::NamespaceNeeded {
@@ -272,17 +268,7 @@ fn observed(
                 Reason::PruneDisabled | Reason::PruneProtected { .. }
             );
         if !prunable {
-            expected += 1;
-            missing += usize::from(!is_there);
-        }
-        let ignored = live
-            .get(&step.object)
-            .is_some_and(|object| object.annotation(IGNORE_HEALTHCHECK) == Some("true"));
-        if let Some(health) = &health
-            && !ignored
-            && !prunable
-        {
-            judged.push((step, health.clone()));
+            judged.push((&step.object, health.clone()));
         }
         let health = health.map(|health| HealthSummary {
             status: Some(health.status),
@@ -315,6 +301,11 @@ fn observed(
     resources.sort_by(|a, b| {
         (&a.group, &a.kind, &a.namespace, &a.name).cmp(&(&b.group, &b.kind, &b.namespace, &b.name))
     });
+    let health = aggregate(judged.iter().map(|(id, health)| Member {
+        id,
+        live: live.get(id).copied(),
+        health: health.as_ref(),
+    }));
     let in_sync = comparison.differences().next().is_none();
     let revisions: Vec<String> = comparison
         .desired
@@ -338,7 +329,10 @@ fn observed(
             revisions: if several { revisions } else { Vec::new() },
             compared_to: Some(compared_to(application)),
         },
-        health: aggregate(&judged, expected, missing),
+        health: HealthSummary {
+            status: Some(health.status),
+            message: health.message,
+        },
         resources,
         conditions: warnings(&comparison.desired, shared),
         source_type: comparison
@@ -349,53 +343,6 @@ fn observed(
             .find(|source_type| !source_type.is_empty())
             .map(str::to_owned),
         ..before
-    }
-}
-
-/// The worst health of all objects that count.
-fn aggregate(judged: &[(&Step, Health)], expected: usize, missing: usize) -> HealthSummary {
-    if expected > 0 && expected == missing {
-        return HealthSummary {
-            status: Some(HealthStatus::Missing),
-            message: String::new(),
-        };
-    }
-    let counts = |(step, health): &&(&Step, Health)| {
-        let child = step.gvk.group == crate::app::GROUP && step.gvk.kind == "Application";
-        !(health.status == HealthStatus::Missing
-            || (child && health.status == HealthStatus::Unknown))
-    };
-    let worst = judged
-        .iter()
-        .filter(counts)
-        .map(|(_, health)| health.status)
-        .max()
-        .unwrap_or(HealthStatus::Healthy);
-    if worst == HealthStatus::Healthy {
-        return HealthSummary {
-            status: Some(worst),
-            message: String::new(),
-        };
-    }
-    let mut causes: Vec<String> = judged
-        .iter()
-        .filter(|(_, health)| health.status == worst)
-        .map(|(step, _)| {
-            format!(
-                "{}/{}:{}/{}",
-                step.gvk.group, step.gvk.kind, step.object.namespace, step.object.name
-            )
-        })
-        .collect();
-    let more = causes.len().saturating_sub(3);
-    causes.truncate(3);
-    let mut message = format!("Caused by {}", causes.join(", "));
-    if more > 0 {
-        message.push_str(&format!(" and {more} more"));
-    }
-    HealthSummary {
-        status: Some(worst),
-        message,
     }
 }
 

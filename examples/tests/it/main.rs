@@ -15,6 +15,7 @@ mod bad_input;
 mod corpus_seed;
 mod demo;
 mod layers;
+mod real_apps;
 mod real_cluster;
 mod run;
 mod support;

@@ -30,6 +30,8 @@ pub(crate) struct Refusal {
     pub(crate) name: String,
     pub(crate) causes: Vec<Cause>,
     pub(crate) retry_after: Option<Duration>,
+    /// Where an expired list goes on.
+    pub(crate) next: Option<String>,
 }
 
 /// `reason` of a `Status`.
@@ -46,6 +48,7 @@ pub(crate) enum Reason {
     TooManyRequests,
     InternalError,
     UnsupportedMediaType,
+    NotAcceptable,
     MethodNotAllowed,
     ServiceUnavailable,
     Timeout,
@@ -65,6 +68,7 @@ impl Reason {
             Self::TooManyRequests => "TooManyRequests",
             Self::InternalError => "InternalError",
             Self::UnsupportedMediaType => "UnsupportedMediaType",
+            Self::NotAcceptable => "NotAcceptable",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::ServiceUnavailable => "ServiceUnavailable",
             Self::Timeout => "Timeout",
@@ -179,6 +183,7 @@ impl ApiError {
             name: String::new(),
             causes: Vec::new(),
             retry_after: None,
+            next: None,
         }))
     }
 
@@ -377,6 +382,9 @@ impl ApiError {
         if self.reason != Reason::Unknown {
             map.insert("reason".to_owned(), self.reason.as_str().into());
         }
+        if let Some(next) = &self.next {
+            map.insert("metadata".to_owned(), json!({"continue": next}));
+        }
         if !details.is_empty() {
             map.insert("details".to_owned(), Value::Object(details));
         }
@@ -420,10 +428,12 @@ impl ApiError {
             Reason::Timeout => ClusterError::Timeout {
                 after: refusal.retry_after.unwrap_or_default(),
             },
-            Reason::UnsupportedMediaType | Reason::MethodNotAllowed => ClusterError::Other {
-                class: ErrorClass::Unsupported,
-                source: message.into(),
-            },
+            Reason::UnsupportedMediaType | Reason::NotAcceptable | Reason::MethodNotAllowed => {
+                ClusterError::Other {
+                    class: ErrorClass::Unsupported,
+                    source: message.into(),
+                }
+            }
             Reason::Invalid | Reason::BadRequest | Reason::Unknown => ClusterError::Invalid {
                 object,
                 message,

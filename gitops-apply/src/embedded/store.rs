@@ -127,6 +127,32 @@ impl Store {
             .flat_map(BTreeMap::values)
     }
 
+    /// The objects of a kind as they were at a revision, by namespace and name; `None` where the
+    /// history does not reach back that far.
+    pub(crate) fn list_at(&self, kind: &GroupKind, revision: u64) -> Option<Vec<&Manifest>> {
+        let Some(table) = self.tables.get(kind) else {
+            return Some(Vec::new());
+        };
+        if revision < table.forgotten {
+            return None;
+        }
+        let mut objects: BTreeMap<(&str, &str), &Manifest> = self
+            .list(kind, None)
+            .map(|object| ((object.namespace(), object.name()), object))
+            .collect();
+        let since = table
+            .events
+            .partition_point(|event| event.revision <= revision);
+        for event in table.events.range(since..).rev() {
+            let key = (event.object.namespace(), event.object.name());
+            match &event.previous {
+                Some(previous) => objects.insert(key, previous),
+                None => objects.remove(&key),
+            };
+        }
+        Some(objects.into_values().collect())
+    }
+
     /// All objects, by kind, namespace and name.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Manifest> {
         self.tables
@@ -427,6 +453,28 @@ mod tests {
         assert!(matches!(store.next(&kind(), 3), Next::Idle));
         assert_eq!(store.len(), 0);
         assert!(store.kinds_in("a").is_empty());
+    }
+
+    #[test]
+    fn the_past_is_seen_as_it_was() {
+        let mut store = Store::new(10);
+        store.put(&kind(), object("x"));
+        store.put(&kind(), object("y"));
+        store.put(&kind(), object("x"));
+        store.remove(&kind(), "a", "y");
+        store.put(&kind(), object("z"));
+        let at = |revision: u64| -> Vec<(&str, &str)> {
+            let objects = store.list_at(&kind(), revision).unwrap();
+            objects
+                .into_iter()
+                .map(|object| (object.name(), object.resource_version()))
+                .collect()
+        };
+        assert_eq!(at(1), [("x", "1")]);
+        assert_eq!(at(3), [("x", "3"), ("y", "2")]);
+        assert_eq!(at(5), [("x", "3"), ("z", "5")]);
+        store.compact();
+        assert!(store.list_at(&kind(), 3).is_none());
     }
 
     #[test]

@@ -63,7 +63,10 @@ fn heard(
     silence: Duration,
 ) -> impl futures::Stream<Item = Result<Raw<Value>, kube::Error>> + Send {
     stream::unfold(events, move |mut events| async move {
-        let next = tokio::time::timeout(silence, events.next()).await;
+        // Who reads what there is, and not more, must get all of it: the runtime's budget would
+        // make a watch look idle.
+        let next = tokio::task::unconstrained(events.next());
+        let next = tokio::time::timeout(silence, next).await;
         Some((next.ok()??, events))
     })
 }

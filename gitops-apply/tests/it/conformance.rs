@@ -117,7 +117,8 @@ mod through_kube {
             let server = RestServer::bind(&embedded, address).await.expect("a port");
             let url = server.url();
             let serving = tokio::spawn(server.run());
-            let config = kube::Config::new(url.parse().expect("a URL"));
+            let mut config = kube::Config::new(url.parse().expect("a URL"));
+            config.default_retry = false;
             let client = kube::Client::try_from(config).expect("a client");
             let cluster = KubeCluster::new(client, Arc::clone(&clock), KubeOptions::default());
             let outcomes = Suite::new(Arc::new(cluster), clock)

@@ -2,8 +2,9 @@
 
 #![allow(
     clippy::print_stdout,
+    clippy::disallowed_methods,
     unreachable_pub,
-    reason = "tests print scores; the harness of the control plane is shared"
+    reason = "tests print scores, read their environment and tell the time; the harness of the control plane is shared"
 )]
 
 #[path = "../control-plane/harness.rs"]
@@ -18,6 +19,12 @@ mod corpus_kstatus;
 mod corpus_seed;
 mod corpus_simulate;
 mod crash;
+#[cfg(all(feature = "kube", feature = "rest"))]
+mod kube_faults;
+#[cfg(feature = "rest")]
+mod kubectl;
+#[cfg(feature = "kube")]
+mod real_cluster;
 #[cfg(feature = "rest")]
 mod rest;
 mod sync;

@@ -159,6 +159,112 @@ fn lists_select_and_come_in_pages() {
 }
 
 #[test]
+fn pages_are_of_one_snapshot() {
+    let cluster = cluster();
+    for name in ["a", "b", "c"] {
+        ask(&cluster, "POST", CONFIGS, "application/json", &config(name));
+    }
+    let (_, first) = get(&cluster, &format!("{CONFIGS}?limit=1"));
+    let version = first["metadata"]["resourceVersion"].as_str();
+    let version = version.expect("a version").to_owned();
+    let token = first["metadata"]["continue"].as_str().expect("a token");
+    ask(
+        &cluster,
+        "DELETE",
+        &format!("{CONFIGS}/b"),
+        "application/json",
+        "",
+    );
+    ask(&cluster, "POST", CONFIGS, "application/json", &config("bb"));
+    let names = |list: &Value| -> Vec<String> {
+        let items = list["items"].as_array().expect("items");
+        items
+            .iter()
+            .map(|o| o["metadata"]["name"].as_str().expect("a name").to_owned())
+            .collect()
+    };
+    let rest = format!("{CONFIGS}?continue={token}");
+    let (_, page) = get(&cluster, &rest);
+    assert_eq!(names(&page), ["b", "c", "kube-root-ca.crt"]);
+    assert_eq!(page["metadata"]["resourceVersion"], version.as_str());
+    let exact = format!("{CONFIGS}?resourceVersion={version}&resourceVersionMatch=Exact");
+    assert_eq!(
+        names(&get(&cluster, &exact).1),
+        ["a", "b", "c", "kube-root-ca.crt"]
+    );
+    cluster.compact();
+    let (status, gone) = get(&cluster, &rest);
+    assert_eq!((status, &gone["reason"]), (410, &json!("Expired")));
+    let token = gone["metadata"]["continue"].as_str().expect("a token");
+    let (_, page) = get(&cluster, &format!("{CONFIGS}?continue={token}"));
+    assert_eq!(names(&page), ["bb", "c", "kube-root-ca.crt"]);
+}
+
+#[test]
+fn objects_come_as_metadata_and_as_tables() {
+    let cluster = cluster();
+    ask(&cluster, "POST", CONFIGS, "application/json", &config("a"));
+    let as_form = |path: &str, form: &str| -> Value {
+        let request = Request::builder()
+            .uri(path)
+            .header(
+                "accept",
+                format!("application/json;as={form};g=meta.k8s.io;v=v1,application/json"),
+            )
+            .body(Full::new(Bytes::new()))
+            .expect("a request");
+        let body = block_on(async {
+            let response = cluster.rest().call(request).await.expect("it never fails");
+            response.into_body().collect().await.expect("a body")
+        });
+        serde_json::from_slice(&body.to_bytes()).expect("JSON")
+    };
+    let list = as_form(CONFIGS, "PartialObjectMetadataList");
+    assert_eq!(list["kind"], "PartialObjectMetadataList");
+    assert_eq!(list["items"][0]["metadata"]["name"], "a");
+    assert_eq!(list["items"][0].get("data"), None);
+    let table = as_form(&format!("{CONFIGS}/a"), "Table");
+    assert_eq!(table["kind"], "Table");
+    assert_eq!(table["rows"][0]["cells"][0], "a");
+    assert_eq!(table["rows"][0]["cells"][1], 1);
+    assert_eq!(table["rows"][0]["object"]["kind"], "PartialObjectMetadata");
+    let request = Request::builder()
+        .uri(CONFIGS)
+        .header("accept", "application/vnd.kubernetes.protobuf")
+        .body(Full::new(Bytes::new()))
+        .expect("a request");
+    let refused = block_on(cluster.rest().call(request)).expect("it never fails");
+    assert_eq!(refused.status(), 406);
+}
+
+#[test]
+fn watches_end_in_time_with_a_bookmark() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let cluster = cluster();
+    ask(&cluster, "POST", CONFIGS, "application/json", &config("a"));
+    let request = Request::builder()
+        .uri(format!(
+            "{CONFIGS}?watch=true&allowWatchBookmarks=true&timeoutSeconds=1&resourceVersion=0&labelSelector=n%3Da"
+        ))
+        .body(Full::new(Bytes::new()))
+        .expect("a request");
+    let body = runtime.block_on(async {
+        let response = cluster.rest().with_timers().call(request).await;
+        let body = response.expect("it never fails").into_body();
+        body.collect().await.expect("it ends").to_bytes()
+    });
+    let kinds: Vec<Value> = body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice::<Value>(line).expect("JSON")["type"].clone())
+        .collect();
+    assert_eq!(kinds, ["ADDED", "BOOKMARK"]);
+}
+
+#[test]
 fn watches_stream_lines() {
     let cluster = cluster();
     ask(&cluster, "POST", CONFIGS, "application/json", &config("a"));

@@ -67,6 +67,7 @@ impl Answer {
             header::CACHE_CONTROL,
             header::HeaderValue::from_static("no-cache, private"),
         );
+        headers.insert(header::VARY, header::HeaderValue::from_static("Accept"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }

@@ -85,13 +85,23 @@ impl RestService {
             if !kind.served.short_names.is_empty() {
                 resource["shortNames"] = json!(kind.served.short_names);
             }
+            let categories = categories(kind);
+            if !categories.is_empty() {
+                resource["categories"] = json!(categories);
+            }
             resources.push(resource);
             for sub in &kind.served.subresources {
-                resources.push(json!({
+                let mut part = json!({
                     "name": format!("{}/{sub}", kind.plural()), "singularName": "",
                     "namespaced": kind.is_namespaced(), "kind": kind.gvk.kind,
                     "verbs": ["get", "patch", "update"],
-                }));
+                });
+                if sub == "scale" {
+                    part["kind"] = "Scale".into();
+                    part["group"] = "autoscaling".into();
+                    part["version"] = "v1".into();
+                }
+                resources.push(part);
             }
         }
         let group_version = if group.is_empty() {
@@ -198,12 +208,21 @@ fn aggregated_kind(kind: &Kind) -> Value {
     if !kind.served.short_names.is_empty() {
         resource["shortNames"] = json!(kind.served.short_names);
     }
+    let categories = categories(kind);
+    if !categories.is_empty() {
+        resource["categories"] = json!(categories);
+    }
     if !kind.served.subresources.is_empty() {
         let subs: Vec<Value> = kind
             .served
             .subresources
             .iter()
             .map(|sub| {
+                let response = if sub == "scale" {
+                    json!({"group": "autoscaling", "version": "v1", "kind": "Scale"})
+                } else {
+                    response.clone()
+                };
                 json!({
                     "subresource": sub, "responseKind": response, "verbs": ["get", "patch", "update"],
                 })
@@ -212,6 +231,18 @@ fn aggregated_kind(kind: &Kind) -> Value {
         resource["subresources"] = Value::Array(subs);
     }
     resource
+}
+
+/// The groups of kinds that a kind belongs to, as `kubectl get all` asks for them.
+fn categories(kind: &Kind) -> &'static [&'static str] {
+    let gvk = &kind.gvk;
+    match (gvk.group.as_str(), gvk.kind.as_str()) {
+        ("", "Pod" | "Service" | "ReplicationController")
+        | ("apps", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet")
+        | ("batch", "Job" | "CronJob")
+        | ("autoscaling", "HorizontalPodAutoscaler") => &["all"],
+        _ => &[],
+    }
 }
 
 fn wants_aggregated(accept: &str) -> bool {

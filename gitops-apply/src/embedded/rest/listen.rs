@@ -72,7 +72,7 @@ impl RestServer {
             tokio::select! {
                 accepted = self.listener.accept() => {
                     let Ok((stream, _)) = accepted else { continue };
-                    let service = self.cluster.rest();
+                    let service = self.cluster.rest().with_timers();
                     let connection = hyper::server::conn::http1::Builder::new().serve_connection(
                         TokioIo::new(stream),
                         service_fn(move |request: hyper::Request<hyper::body::Incoming>| {

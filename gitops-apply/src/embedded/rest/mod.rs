@@ -2,15 +2,20 @@
 //!
 //! [`RestService`] is a [`tower::Service`] that a `kube::Client` takes as its transport;
 //! [`RestServer`] listens on a loopback address. JSON is the only encoding of answers; requests may
-//! be YAML. Discovery is served in its old and its aggregated form, schemas as OpenAPI v3.
+//! be YAML; protobuf, which a few commands of kubectl send (`create namespace`), is refused. Discovery is served in its old and its aggregated form, schemas as OpenAPI v3.
 //!
 //! There is no authentication: listen on loopback only.
 
 mod answer;
 mod discovery;
+mod lines;
 mod listen;
+mod media;
 mod open_api;
+mod path;
+mod read;
 mod route;
+mod table;
 mod verbs;
 
 use std::{
@@ -44,6 +49,7 @@ const BODY_LIMIT: usize = 3 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct RestService {
     cluster: EmbeddedCluster,
+    timed: bool,
 }
 
 impl EmbeddedCluster {
@@ -52,11 +58,20 @@ impl EmbeddedCluster {
     pub fn rest(&self) -> RestService {
         RestService {
             cluster: self.clone(),
+            timed: false,
         }
     }
 }
 
 impl RestService {
+    /// Watches end after their `timeoutSeconds` and send a bookmark every minute. Needs a tokio
+    /// runtime with timers.
+    #[must_use]
+    pub fn with_timers(mut self) -> Self {
+        self.timed = true;
+        self
+    }
+
     async fn answer<B>(self, request: Request<B>) -> Response<RestBody>
     where
         B: http_body::Body + Send,
@@ -101,7 +116,7 @@ impl RestService {
             Target::OpenApi { group, version } => self.open_api(group, version),
             Target::Objects(objects) => {
                 if head.method == Method::GET {
-                    self.read(&route, objects).await
+                    self.read(head, &route, objects).await
                 } else {
                     self.write(head, &route, objects, &body).await
                 }

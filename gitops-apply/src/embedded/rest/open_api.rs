@@ -123,12 +123,15 @@ fn operations(kind: &Kind, paths: &mut Map<String, Value>) {
 #[derive(Default)]
 struct Writer {
     schemas: BTreeMap<String, Value>,
+    /// Whether the kind at hand knows strategic merge patches: custom ones do not.
+    patches: bool,
     arenas: Vec<Arc<Vec<Type>>>,
 }
 
 impl Writer {
     fn root(&mut self, kind: &Kind) {
         let name = root_name(kind);
+        self.patches = kind.custom.is_none();
         let mut body = match &kind.schema {
             Some(schema) => self.body(schema, schema.root),
             None => json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
@@ -195,11 +198,21 @@ impl Writer {
                 let mut body = json!({"type": "array", "items": self.used(schema, list.item)});
                 match &list.topology {
                     ListTopology::Atomic => body["x-kubernetes-list-type"] = "atomic".into(),
-                    ListTopology::Set => body["x-kubernetes-list-type"] = "set".into(),
+                    ListTopology::Set => {
+                        body["x-kubernetes-list-type"] = "set".into();
+                        if self.patches {
+                            body["x-kubernetes-patch-strategy"] = "merge".into();
+                        }
+                    }
                     ListTopology::Map(keys) => {
                         body["x-kubernetes-list-type"] = "map".into();
                         let keys: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
                         body["x-kubernetes-list-map-keys"] = json!(keys);
+                        // Of several keys, strategic merge patches know the first.
+                        if self.patches {
+                            body["x-kubernetes-patch-strategy"] = "merge".into();
+                            body["x-kubernetes-patch-merge-key"] = keys[0].into();
+                        }
                     }
                     _ => {}
                 }

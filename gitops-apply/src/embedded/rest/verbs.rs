@@ -1,12 +1,11 @@
-//! Reading and writing objects.
+//! Writing objects.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
 use gitops_core::{
     Manifest, ObjectRef,
-    cluster::{ClusterError, DeleteOptions, FieldValidation, Patch, Propagation, WatchEvent},
+    cluster::{DeleteOptions, FieldValidation, Patch, Propagation},
     yaml,
 };
 use http::{Method, StatusCode, header};
@@ -24,16 +23,17 @@ use crate::embedded::{
     server::{Call, Server},
     status::{ApiError, Reason},
     store::Filter,
-    watch::Watch,
 };
 
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
 impl RestService {
-    fn kind(&self, objects: &Objects) -> Result<Arc<Kind>, ApiError> {
+    pub(super) fn kind(&self, objects: &Objects) -> Result<Arc<Kind>, ApiError> {
         let mut server = self.cluster.shared.server();
         server.settle();
         let found = server
@@ -48,145 +48,6 @@ impl RestService {
                     "the server could not find the requested resource",
                 )
             })
-    }
-
-    pub(super) async fn read(&self, route: &Route, objects: &Objects) -> Result<Answer, ApiError> {
-        let kind = self.kind(objects)?;
-        let target = ObjectRef::new(kind.gvk.clone(), &objects.namespace, &objects.name);
-        if !objects.name.is_empty() {
-            self.meet(Request::of(RequestVerb::Get, &target)).await?;
-            let object = self.locked(|server| server.get_existing(&target))?;
-            if objects.subresource == "scale" {
-                return Ok(Answer::json(StatusCode::OK, &scale_of(&object)));
-            }
-            if !objects.subresource.is_empty() && !kind.has_subresource(&objects.subresource) {
-                return Err(not_there());
-            }
-            return Ok(Answer::json(StatusCode::OK, &object.to_value()));
-        }
-        let filter = filter(&kind, objects, &route.query)?;
-        if route.query.flag("watch") {
-            self.meet(Request::of(RequestVerb::Watch, &target)).await?;
-            return self.watch(&kind, filter, &route.query);
-        }
-        self.meet(Request::of(RequestVerb::List, &target)).await?;
-        self.list(&kind, &filter, &route.query)
-    }
-
-    fn list(&self, kind: &Kind, filter: &Filter, query: &Query) -> Result<Answer, ApiError> {
-        let list = self.locked(|server| Ok(server.list(kind, filter)))?;
-        let mut items = list.items;
-        let mut metadata = json!({"resourceVersion": list.resource_version});
-        let after = query.text("continue");
-        if !after.is_empty() {
-            let (version, namespace, name) = position(after)?;
-            // A page of a list that has changed since is a page of another list.
-            if version != list.resource_version
-                && self.locked(|server| {
-                    Ok(server
-                        .store
-                        .is_forgotten(&kind.stored, version.parse().unwrap_or(0)))
-                })?
-            {
-                return Err(ApiError::expired(&version));
-            }
-            items.retain(|object| {
-                (object.namespace(), object.name()) > (namespace.as_str(), name.as_str())
-            });
-        }
-        if let Some(limit) = query.number("limit").filter(|limit| *limit > 0) {
-            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            if items.len() > limit {
-                let rest = items.len() - limit;
-                items.truncate(limit);
-                let last = items
-                    .last()
-                    .map(|o| (o.namespace().to_owned(), o.name().to_owned()));
-                let (namespace, name) = last.unwrap_or_default();
-                metadata["continue"] = token(&list.resource_version, &namespace, &name).into();
-                if filter.labels.is_empty() {
-                    metadata["remainingItemCount"] = rest.into();
-                }
-            }
-        }
-        let items: Vec<Value> = items.into_iter().map(Manifest::into_value).collect();
-        Ok(Answer::json(
-            StatusCode::OK,
-            &json!({
-                "kind": format!("{}List", kind.gvk.kind), "apiVersion": kind.gvk.api_version(),
-                "metadata": metadata, "items": items,
-            }),
-        ))
-    }
-
-    fn watch(&self, kind: &Arc<Kind>, filter: Filter, query: &Query) -> Result<Answer, ApiError> {
-        let from = query.text("resourceVersion").to_owned();
-        let bookmarks = query.flag("allowWatchBookmarks");
-        let starts = bookmarks && query.flag("sendInitialEvents");
-        let from = if starts { String::new() } else { from };
-        let gvk = kind.gvk.clone();
-        let opened = Watch::open(
-            Arc::clone(&self.cluster.shared),
-            Arc::clone(kind),
-            filter,
-            &from,
-        );
-        let stream = match opened {
-            Ok(stream) => stream,
-            Err(ClusterError::Expired { from }) => {
-                let error = ApiError::expired(&from).to_status();
-                let line = json!({"type": "ERROR", "object": error});
-                return Ok(Answer::lines(futures::stream::iter([line])));
-            }
-            Err(error) => return Err(ApiError::bad_request(error.to_string())),
-        };
-        let bookmark = move |version: &str, is_end: bool| {
-            let mut metadata = json!({"resourceVersion": version, "creationTimestamp": null});
-            if is_end {
-                metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
-            }
-            json!({"type": "BOOKMARK", "object": {
-                "kind": gvk.kind, "apiVersion": gvk.api_version(), "metadata": metadata,
-            }})
-        };
-        let initial = if starts {
-            Some(stream.initial_count())
-        } else {
-            None
-        };
-        let version = stream.position().to_string();
-        let mut told = 0;
-        let mut pending_end = initial;
-        let first = match pending_end {
-            Some(0) => {
-                pending_end = None;
-                vec![bookmark(&version, true)]
-            }
-            _ => Vec::new(),
-        };
-        let lines = stream.flat_map(move |event| {
-            let mut lines = match event {
-                Ok(WatchEvent::Bookmark(version)) if bookmarks => vec![bookmark(&version, false)],
-                Ok(WatchEvent::Added(object)) => vec![line("ADDED", object)],
-                Ok(WatchEvent::Modified(object)) => vec![line("MODIFIED", object)],
-                Ok(WatchEvent::Deleted(object)) => vec![line("DELETED", object)],
-                Ok(_) => Vec::new(),
-                Err(ClusterError::Expired { from }) => {
-                    vec![json!({"type": "ERROR", "object": ApiError::expired(&from).to_status()})]
-                }
-                Err(error) => {
-                    let status = ApiError::internal(error.to_string()).to_status();
-                    vec![json!({"type": "ERROR", "object": status})]
-                }
-            };
-            told += 1;
-            if pending_end == Some(told) {
-                pending_end = None;
-                lines.push(bookmark(&version, true));
-            }
-            futures::stream::iter(lines)
-        });
-        Ok(Answer::lines(futures::stream::iter(first).chain(lines)))
     }
 
     pub(super) async fn write(
@@ -227,6 +88,17 @@ impl RestService {
             .to_owned();
         let target = ObjectRef::new(kind.gvk.clone(), &objects.namespace, &objects.name);
         let verb = match (head.method.clone(), media_type.as_str()) {
+            (Method::POST | Method::PUT | Method::DELETE, encoding)
+                if !matches!(encoding, JSON | YAML | "") && !body.is_empty() =>
+            {
+                return Err(ApiError::new(
+                    415,
+                    Reason::UnsupportedMediaType,
+                    format!(
+                        "the body of the request was in an unknown format ({encoding}) - accepted media types include: {JSON}, {YAML}"
+                    ),
+                ));
+            }
             (Method::POST, _) => RequestVerb::Create,
             (Method::PUT, _) => RequestVerb::Replace,
             (Method::PATCH, APPLY) => RequestVerb::Apply,
@@ -424,7 +296,7 @@ impl RestService {
         Ok(Answer::json(StatusCode::OK, &scale_of(&made)))
     }
 
-    async fn meet(&self, request: Request) -> Result<(), ApiError> {
+    pub(super) async fn meet(&self, request: Request) -> Result<(), ApiError> {
         self.cluster.admit_request(request).await
     }
 
@@ -436,7 +308,7 @@ impl RestService {
         std::mem::take(&mut self.cluster.shared.server().warnings)
     }
 
-    fn locked<T>(
+    pub(super) fn locked<T>(
         &self,
         work: impl FnOnce(&mut Server) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
@@ -459,7 +331,7 @@ fn success(objects: &Objects, uid: &str) -> Value {
     status
 }
 
-fn not_there() -> ApiError {
+pub(super) fn not_there() -> ApiError {
     ApiError::new(
         404,
         Reason::NotFound,
@@ -467,11 +339,7 @@ fn not_there() -> ApiError {
     )
 }
 
-fn line(kind: &str, object: Manifest) -> Value {
-    json!({"type": kind, "object": object.into_value()})
-}
-
-fn filter(kind: &Kind, objects: &Objects, query: &Query) -> Result<Filter, ApiError> {
+pub(super) fn filter(kind: &Kind, objects: &Objects, query: &Query) -> Result<Filter, ApiError> {
     let fields = FieldSelector::parse(query.text("fieldSelector"))?;
     fields.check(&kind.gvk.kind)?;
     Ok(Filter {
@@ -577,7 +445,7 @@ fn patch_of(media_type: &str, body: &Bytes) -> Result<Patch, ApiError> {
     }
 }
 
-fn scale_of(object: &Manifest) -> Value {
+pub(super) fn scale_of(object: &Manifest) -> Value {
     let number = |pointer: &str| object.pointer(pointer).cloned().unwrap_or_else(|| 0.into());
     let mut metadata = json!({});
     for key in [
@@ -605,24 +473,4 @@ fn scale_of(object: &Manifest) -> Value {
         "spec": {"replicas": number("/spec/replicas")},
         "status": {"replicas": number("/status/replicas"), "selector": selector.join(",")},
     })
-}
-
-/// Where the next page begins.
-fn token(version: &str, namespace: &str, name: &str) -> String {
-    use base64::Engine as _;
-    let text = json!({"v": "embedded/v1", "rv": version, "namespace": namespace, "name": name});
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text.to_string())
-}
-
-fn position(token: &str) -> Result<(String, String, String), ApiError> {
-    use base64::Engine as _;
-    let parsed: Option<Value> = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(token)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let text = |key: &str| Some(parsed.as_ref()?.get(key)?.as_str()?.to_owned());
-    match (text("rv"), text("namespace"), text("name")) {
-        (Some(version), Some(namespace), Some(name)) => Ok((version, namespace, name)),
-        _ => Err(ApiError::bad_request("continue key is not valid")),
-    }
 }

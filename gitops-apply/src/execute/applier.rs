@@ -131,7 +131,8 @@ impl Applier for SyncApplier {
                 return Err(ExecuteError::Outdated { changed });
             }
         }
-        let (checkpoint, progress) = Checkpoint::open(&*self.state, plan, options.checkpoints).await?;
+        let (checkpoint, progress) =
+            Checkpoint::open(&*self.state, plan, options.checkpoints).await?;
         let mut progress = progress.unwrap_or_else(|| Progress {
             revision: plan.revision.clone(),
             started_at: plan.settings.started_at,

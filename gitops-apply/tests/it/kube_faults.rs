@@ -275,8 +275,9 @@ async fn converges(served: &Served, cluster: KubeCluster) {
         let started = Instant::now();
         loop {
             let objects = cache.objects(&gvk).await.expect("objects");
-            let found = objects.get(&("default".to_owned(), name.clone()));
-            if found.and_then(|o| o.pointer("/data/k")) == Some(&round.to_string().into()) {
+            let found = objects.get("default", &name);
+            let value = found.and_then(|o| o.pointer("/data/k").cloned());
+            if value == Some(round.to_string().into()) {
                 break;
             }
             assert!(started.elapsed() < Duration::from_secs(10), "round {round}");

@@ -140,13 +140,13 @@ fn the_api_server_restarts_in_the_middle_of_a_sync() {
         let synced = list.items.iter().filter(|o| o.namespace() == "default");
         assert_eq!(synced.count(), 2000);
         // The cache's watch died with the server.
-        let last = ("default".to_owned(), "c1999".to_owned());
         for _ in 0..100 {
             if cache
                 .objects(&gvk)
                 .await
                 .expect("objects")
-                .contains_key(&last)
+                .get("default", "c1999")
+                .is_some()
             {
                 return;
             }

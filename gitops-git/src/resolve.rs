@@ -1,6 +1,8 @@
 //! From what a user writes to a commit: pure rules over a list of references, one set as Argo CD
 //! has them ([`argocd`]), one as Flux has them ([`flux`]).
 
+use std::cmp::Ordering;
+
 use gitops_core::{
     source::Revision,
     version::{Constraint, Version},
@@ -17,6 +19,8 @@ const ABBREVIATION: usize = 7;
 pub(crate) enum Meaning {
     /// A commit, found.
     Found(Revision),
+    /// Tags of equal versions, of which the one with the newest commit counts.
+    Tied(Vec<Revision>),
     /// The first digits of a commit that no reference names.
     Abbreviated(String),
     /// Nothing.
@@ -98,7 +102,7 @@ pub(crate) fn argocd(spec: &str, tag_prefix: &str, references: &References) -> M
     // An exact version is a name like any other.
     let is_version = Version::parse(name).is_ok();
     if !is_version && let Ok(range) = Constraint::parse(name) {
-        if let Some(tag) = highest(&range, tag_prefix, references, Version::parse) {
+        if let Some(tag) = highest(&range, tag_prefix, references, Version::parse).first() {
             return Meaning::Found(revision(tag));
         }
     } else if !is_version && !tag_prefix.is_empty() {
@@ -129,12 +133,17 @@ pub(crate) fn flux(reference: &FluxReference, references: &References) -> Meanin
     } else if let Some(name) = given(&reference.name) {
         references.named(&name)
     } else if let Some(range) = given(&reference.semver) {
-        Constraint::parse(&range).ok().and_then(|range| {
-            // Flux takes tags of the exact form of semver.org, with or without `v`.
-            highest(&range, "", references, |tag| {
-                Version::parse_strict(tag.strip_prefix('v').unwrap_or(tag))
-            })
-        })
+        let Ok(range) = Constraint::parse(&range) else {
+            return Meaning::Unknown;
+        };
+        // Flux takes tags of the exact form of semver.org, with or without `v`.
+        let tags = highest(&range, "", references, |tag| {
+            Version::parse_strict(tag.strip_prefix('v').unwrap_or(tag))
+        });
+        if tags.len() > 1 {
+            return Meaning::Tied(tags.into_iter().map(revision).collect());
+        }
+        tags.into_iter().next()
     } else if let Some(tag) = given(&reference.tag) {
         references.named(&format!("refs/tags/{tag}"))
     } else {
@@ -146,23 +155,28 @@ pub(crate) fn flux(reference: &FluxReference, references: &References) -> Meanin
     })
 }
 
-/// The tag with the highest version in a range; of equal ones the first.
+/// The tags with the highest version in a range; several where they differ only in the spelling or in what follows `+`.
 fn highest<'a, E>(
     range: &Constraint,
     prefix: &str,
     references: &'a References,
     parse: impl Fn(&str) -> Result<Version, E>,
-) -> Option<&'a Reference> {
-    let mut best: Option<(Version, &Reference)> = None;
+) -> Vec<&'a Reference> {
+    let mut best: Vec<(Version, &Reference)> = Vec::new();
     for (tag, reference) in references.tags() {
         let Some(version) = tag.strip_prefix(prefix).and_then(|rest| parse(rest).ok()) else {
             continue;
         };
-        if range.matches(&version) && best.as_ref().is_none_or(|(known, _)| version > *known) {
-            best = Some((version, reference));
+        if !range.matches(&version) {
+            continue;
+        }
+        match best.first().map(|(known, _)| version.cmp(known)) {
+            Some(Ordering::Less) => {}
+            Some(Ordering::Equal) => best.push((version, reference)),
+            Some(Ordering::Greater) | None => best = vec![(version, reference)],
         }
     }
-    best.map(|(_, reference)| reference)
+    best.into_iter().map(|(_, reference)| reference).collect()
 }
 
 /// The commit that a reference names now.
@@ -245,6 +259,28 @@ mod tests {
         ] {
             assert_eq!(named(argocd(spec, "app-", &refs)), expected, "{spec}");
         }
+    }
+
+    #[test]
+    fn equal_versions() {
+        let refs = references(&[
+            "refs/tags/1.0.0",
+            "refs/tags/1.1.0+a",
+            "refs/tags/v1.1.0",
+            "refs/tags/v1.1.0+b",
+        ]);
+        let flux = flux(
+            &FluxReference {
+                semver: Some("1.x".to_owned()),
+                ..FluxReference::default()
+            },
+            &refs,
+        );
+        let Meaning::Tied(tags) = flux else {
+            panic!("{flux:?}");
+        };
+        assert_eq!(tags.len(), 3);
+        assert_eq!(named(argocd("1.x", "", &refs)), "refs/tags/1.1.0+a");
     }
 
     #[test]

@@ -138,12 +138,29 @@ impl GitSource {
         match found {
             Meaning::Found(revision) => Ok(revision),
             Meaning::Unknown => Err(unknown()),
+            Meaning::Tied(tags) => self.newest(tags).await?.ok_or_else(unknown),
             Meaning::Abbreviated(prefix) => self
                 .expand(&prefix)
                 .await?
                 .map(|commit| Revision::new(commit.to_string()))
                 .ok_or_else(unknown),
         }
+    }
+
+    /// The revision with the newest commit, by what the commits say; of several the last.
+    async fn newest(&self, revisions: Vec<Revision>) -> Result<Option<Revision>, GitError> {
+        let mut newest = None;
+        for revision in revisions {
+            let Some(commit) = full_commit(&revision.id) else {
+                continue;
+            };
+            let (_, data) = self.raw_object(commit).await?;
+            let at = committed_at(&data).unwrap_or(i64::MIN);
+            if newest.as_ref().is_none_or(|(known, _)| *known <= at) {
+                newest = Some((at, revision));
+            }
+        }
+        Ok(newest.map(|(_, revision)| revision))
     }
 
     /// The files of a commit, without those of its submodules; fetches it where it is not there yet.
@@ -290,6 +307,18 @@ impl GitSource {
         }
         trees.kept.push(tree.clone());
     }
+}
+
+/// When a commit says that it was made, in seconds since 1970.
+fn committed_at(data: &[u8]) -> Option<i64> {
+    let line = data
+        .split(|byte| *byte == b'\n')
+        .take_while(|line| !line.is_empty())
+        .find_map(|line| line.strip_prefix(b"committer "))?;
+    // `Name <address> seconds zone`
+    let after = line.iter().rposition(|byte| *byte == b'>')? + 1;
+    let text = std::str::from_utf8(&line[after..]).ok()?;
+    text.split_whitespace().next()?.parse().ok()
 }
 
 /// The full name that a name outside branches and tags would have.

@@ -1,6 +1,7 @@
-// Peer of the bench `git`: clones or updates with go-git, as Flux and Argo CD do, and prints the seconds it took.
+// Peer of the bench `git`: clones or updates with go-git, as Flux does, and prints the seconds it took.
 //
-//	peer clone URL DIR
+//	peer clone URL DIR       with its files, as Flux needs them
+//	peer clone-bare URL DIR  without
 //	peer fetch DIR
 package main
 
@@ -24,8 +25,8 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) == 3 && args[0] == "clone" {
-		_, err := git.PlainClone(args[2], true, &git.CloneOptions{
+	if len(args) == 3 && (args[0] == "clone" || args[0] == "clone-bare") {
+		_, err := git.PlainClone(args[2], args[0] == "clone-bare", &git.CloneOptions{
 			URL:           args[1],
 			Depth:         1,
 			SingleBranch:  true,
@@ -41,5 +42,5 @@ func run(args []string) error {
 		}
 		return repository.Fetch(&git.FetchOptions{Depth: 1, Tags: git.NoTags})
 	}
-	return fmt.Errorf("usage: peer clone URL DIR | peer fetch DIR")
+	return fmt.Errorf("usage: peer clone|clone-bare URL DIR | peer fetch DIR")
 }

@@ -147,7 +147,7 @@ pub struct ClientCertificate {
 /// A proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// Its URL, `http://` or `https://`.
+    /// Its URL: `http://`, `https://` or `socks5://` (`socks5h://` to have names looked up there).
     pub url: String,
     /// User name and password.
     pub login: Option<(String, Secret)>,

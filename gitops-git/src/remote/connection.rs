@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use gitops_core::{clock::Clock, events::EventSink};
 use gix::ObjectId;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use url::Url;
 
 use super::{
     AGENT, Packet, PacketReader, Reference, References, Service, WireError, daemon,
@@ -66,6 +67,14 @@ impl Advertisement {
     }
 }
 
+/// What a server said at the start of a conversation over HTTP, which need not be asked again for the next.
+#[derive(Debug, Clone)]
+pub(crate) struct Greeting {
+    /// Where redirects led.
+    base: Url,
+    capabilities: Vec<String>,
+}
+
 /// A conversation.
 pub(crate) struct Connection<'a> {
     channel: Channel<'a>,
@@ -106,15 +115,7 @@ impl Dialer {
                 });
             }
             Address::Http(base) => {
-                let mut endpoint = Endpoint {
-                    client: self.clients.get(&access, &self.timeouts)?,
-                    base: base.clone(),
-                    origin: base.clone(),
-                    authorization: authorization(url, &access),
-                    url: shown,
-                    idle,
-                    clock: &*self.clock,
-                };
+                let mut endpoint = self.endpoint(url, base, shown, &access)?;
                 let body = endpoint.discover(service).await?;
                 let reader = PacketReader::new(body, idle, "references", listing);
                 (Channel::Http(endpoint, None), Some(reader))
@@ -210,6 +211,50 @@ impl Dialer {
 }
 
 impl Dialer {
+    /// Opens a conversation with a server that was greeted a moment ago.
+    pub(crate) async fn resume<'a>(
+        &'a self,
+        url: &'a GitUrl,
+        lenders: &[GitUrl],
+        shown: &'a str,
+        greeting: Greeting,
+    ) -> Result<Connection<'a>, GitError> {
+        let Address::Http(origin) = url.address() else {
+            return self.connect(url, lenders, shown, Service::Upload).await;
+        };
+        let access = self.access(url, lenders).await?;
+        let endpoint = Endpoint {
+            base: greeting.base,
+            ..self.endpoint(url, origin, shown, &access)?
+        };
+        Ok(Connection {
+            channel: Channel::Http(endpoint, None),
+            service: Service::Upload,
+            advertisement: Advertisement::Two(greeting.capabilities),
+            url: shown,
+            limits: &self.limits,
+            idle: self.timeouts.idle,
+        })
+    }
+
+    fn endpoint<'a>(
+        &'a self,
+        url: &GitUrl,
+        base: &Url,
+        shown: &'a str,
+        access: &Access,
+    ) -> Result<Endpoint<'a>, GitError> {
+        Ok(Endpoint {
+            client: self.clients.get(access, &self.timeouts)?,
+            base: base.clone(),
+            origin: base.clone(),
+            authorization: authorization(url, access),
+            url: shown,
+            idle: self.timeouts.idle,
+            clock: &*self.clock,
+        })
+    }
+
     /// How `url` is reached: with its own credentials, or, where it has none, with those of the nearest of `lenders`,
     /// repositories on the same host, that has some.
     async fn access(&self, url: &GitUrl, lenders: &[GitUrl]) -> Result<Access, GitError> {
@@ -307,6 +352,17 @@ impl Connection<'_> {
         read_references(reader, limits)
             .await
             .map_err(|error| tell(error, url))
+    }
+
+    /// What the next conversation with this server need not ask again.
+    pub(crate) fn greeting(&self) -> Option<Greeting> {
+        match (&self.channel, &self.advertisement) {
+            (Channel::Http(endpoint, _), Advertisement::Two(capabilities)) => Some(Greeting {
+                base: endpoint.base.clone(),
+                capabilities: capabilities.clone(),
+            }),
+            _ => None,
+        }
     }
 
     /// The time between two pieces of an answer.

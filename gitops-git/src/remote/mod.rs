@@ -13,7 +13,7 @@ mod references;
 mod repository;
 mod ssh;
 
-pub(crate) use connection::{Connection, Dialer, tell};
+pub(crate) use connection::{Connection, Dialer, Greeting, tell};
 pub(crate) use fetch::{Depth, FetchRequest};
 pub(crate) use pkt::{Packet, PacketReader, WireError};
 pub(crate) use progress::Progress;

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, OnceCell, RwLock};
 use tracing::Instrument as _;
 
 use super::{
-    Connection, Depth, Dialer, FetchRequest, Progress, References, Service,
+    Connection, Depth, Dialer, FetchRequest, Greeting, Progress, References, Service,
     connection::Advertisement,
 };
 use crate::{
@@ -29,6 +29,8 @@ use crate::{
 
 /// Commits named to the server as present, at most.
 const HAVES: usize = 64;
+/// How long what a server said of itself counts.
+const GREETED: Duration = Duration::from_secs(60);
 /// Reference names outside branches and tags that are listed along, at most.
 const EXTRA_PREFIXES: usize = 64;
 
@@ -80,6 +82,7 @@ pub(crate) struct RemoteRepository {
     refresh: Duration,
     /// Whether the server let these credentials in. Only those that others lack are asked for it.
     admitted: AtomicBool,
+    greeting: StdMutex<Option<(Timestamp, Greeting)>>,
     store: OnceCell<Arc<Store>>,
     listing: Mutex<Listing>,
     listing_attempts: Attempts,
@@ -161,6 +164,7 @@ impl RemoteRepository {
             identified,
             refresh,
             admitted: AtomicBool::new(shared),
+            greeting: StdMutex::default(),
             store: OnceCell::new(),
             listing: Mutex::default(),
             listing_attempts: Attempts::default(),
@@ -241,8 +245,11 @@ impl RemoteRepository {
         self.within(self.dialer.timeouts.list, async {
             let mut connection = self.connect().await?;
             let references = connection.references(&prefixes).await?;
+            let greeting = connection.greeting();
             connection.close().await;
             self.admitted.store(true, Ordering::Relaxed);
+            *self.greeting.lock().unwrap_or_else(PoisonError::into_inner) =
+                greeting.map(|greeting| (self.dialer.clock.now(), greeting));
             Ok(references)
         })
         .instrument(span)
@@ -352,7 +359,7 @@ impl RemoteRepository {
         progress: &Progress<'_>,
     ) -> Result<(), GitError> {
         let _lock = store.lock().await?;
-        let mut connection = self.connect().await?;
+        let mut connection = self.connect_again().await?;
         let limits = &self.dialer.limits;
         let have: Vec<ObjectId> = store.tips()?.into_iter().take(HAVES).collect();
         let by_id = match &connection.advertisement {
@@ -493,6 +500,31 @@ impl RemoteRepository {
 
     async fn connect(&self) -> Result<Connection<'_>, GitError> {
         self.connect_to(Service::Upload).await
+    }
+
+    /// As [`Self::connect`], but does not greet a server again that was greeted a moment ago.
+    async fn connect_again(&self) -> Result<Connection<'_>, GitError> {
+        let greeting = self
+            .greeting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let now = self.dialer.clock.now();
+        match greeting {
+            Some((at, greeting))
+                if Duration::try_from(now.duration_since(at)).is_ok_and(|age| age < GREETED) =>
+            {
+                self.dialer
+                    .resume(
+                        &self.identified.url,
+                        &self.identified.lenders,
+                        &self.identified.shown,
+                        greeting,
+                    )
+                    .await
+            }
+            _ => self.connect().await,
+        }
     }
 
     /// Opens a conversation with a service.

@@ -497,11 +497,22 @@ fn other(path: &str, error: GitError) -> TreeError {
     }
 }
 
-/// Names that Git itself refuses to check out.
+/// Names that Git itself refuses to check out, `.git` in all the spellings that some file system takes for it included.
 pub(crate) fn is_usable_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..")
-        && !name.contains(['/', '\0'])
-        && !name.eq_ignore_ascii_case(".git")
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']) && !is_dot_git(name)
+}
+
+fn is_dot_git(name: &str) -> bool {
+    // HFS+ leaves these characters out; NTFS dots and spaces at the end, and what names a stream.
+    let seen: String = name
+        .chars()
+        .filter(|char| {
+            !matches!(char, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
+        })
+        .collect();
+    let seen = seen.split(':').next().unwrap_or_default();
+    let seen = seen.trim_end_matches([' ', '.']);
+    seen.eq_ignore_ascii_case(".git") || seen.eq_ignore_ascii_case("git~1")
 }
 
 pub(crate) fn join(dir: &str, name: &str) -> String {

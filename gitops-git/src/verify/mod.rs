@@ -253,7 +253,8 @@ impl GitSource {
         }
     }
 
-    async fn raw_object(&self, id: ObjectId) -> Result<(Kind, Vec<u8>), GitError> {
+    /// An object as it is stored, fetched where it is not there; not larger than commits and tags sensibly are.
+    pub(crate) async fn raw_object(&self, id: ObjectId) -> Result<(Kind, Vec<u8>), GitError> {
         let objects = self.objects_for(id).await?;
         let unknown = self.unknown(&id.to_string());
         let url = self.url().to_string();

@@ -1,13 +1,29 @@
 //! The bodies that each host sends.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde_json::Value;
 
-use super::{Delivery, Push, WebhookError};
+use super::{Delivery, Headers, Push, WebhookError};
 
 /// More commits than this are not all in an event (GitHub's and GitLab's limit).
 const LISTED_COMMITS: usize = 20;
+
+/// The JSON of a body; GitHub and its kin can be set to send it as the field `payload` of a form.
+pub(super) fn json_of<'a>(headers: &(impl Headers + ?Sized), body: &'a [u8]) -> Cow<'a, [u8]> {
+    let is_form = headers.header("Content-Type").is_some_and(|kind| {
+        kind.to_ascii_lowercase()
+            .starts_with("application/x-www-form-urlencoded")
+    });
+    let payload = is_form
+        .then(|| {
+            url::form_urlencoded::parse(body)
+                .find(|(name, _)| name == "payload")
+                .map(|(_, value)| value.into_owned().into_bytes())
+        })
+        .flatten();
+    payload.map_or(Cow::Borrowed(body), Cow::Owned)
+}
 
 pub(super) fn github_like(
     host: &'static str,
@@ -29,7 +45,11 @@ pub(super) fn github_like(
         reference: required(host, &body, "ref")?,
         commit: commit(&body["after"]),
         before: commit(&body["before"]),
-        files: files(&body["commits"], LISTED_COMMITS),
+        // What a forced push takes away no commit in the event mentions.
+        files: match body["forced"].as_bool() {
+            Some(true) => None,
+            _ => files(&body["commits"], LISTED_COMMITS),
+        },
     }]))
 }
 
@@ -66,7 +86,11 @@ pub(super) fn gitlab(event: &str, body: &[u8]) -> Result<Delivery, WebhookError>
         reference: required(HOST, &parsed, "ref")?,
         commit: commit(&parsed["after"]),
         before: commit(&parsed["before"]),
-        files: files(&parsed["commits"], LISTED_COMMITS),
+        files: files(&parsed["commits"], LISTED_COMMITS).filter(|_| {
+            let total = parsed["total_commits_count"].as_u64();
+            let listed = parsed["commits"].as_array().map(|list| list.len() as u64);
+            total.is_none() || total == listed
+        }),
     }]))
 }
 

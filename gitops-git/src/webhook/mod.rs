@@ -142,23 +142,23 @@ pub fn receive(
     body: &[u8],
     secrets: &WebhookSecrets,
 ) -> Result<Delivery, WebhookError> {
-    // Gitea and Forgejo send GitHub's headers too, so theirs are looked at first.
-    if let Some(event) = headers
-        .header("X-Gitea-Event")
-        .or_else(|| headers.header("X-Forgejo-Event"))
-    {
-        let signature = headers
-            .header("X-Gitea-Signature")
-            .or_else(|| headers.header("X-Forgejo-Signature"));
+    // Gitea, Forgejo and Gogs send GitHub's headers too, so theirs are looked at first.
+    let first = |names: [&str; 3]| names.iter().find_map(|name| headers.header(name));
+    if let Some(event) = first(["X-Forgejo-Event", "X-Gitea-Event", "X-Gogs-Event"]) {
+        let signature = first([
+            "X-Forgejo-Signature",
+            "X-Gitea-Signature",
+            "X-Gogs-Signature",
+        ]);
         signed("Gitea", secrets.gitea.as_ref(), secrets, signature, body)?;
-        return events::github_like("Gitea", event, body);
+        return events::github_like("Gitea", event, &events::json_of(headers, body));
     }
     if let Some(event) = headers.header("X-GitHub-Event") {
         let signature = headers
             .header("X-Hub-Signature-256")
             .map(|text| text.strip_prefix("sha256=").unwrap_or(""));
         signed("GitHub", secrets.github.as_ref(), secrets, signature, body)?;
-        return events::github_like("GitHub", event, body);
+        return events::github_like("GitHub", event, &events::json_of(headers, body));
     }
     if let Some(event) = headers.header("X-Gitlab-Event") {
         token(

@@ -94,6 +94,55 @@ fn github_and_gitea() {
 }
 
 #[test]
+fn forms_and_forced_pushes() {
+    let event = |forced: bool| {
+        json!({
+            "ref": "refs/heads/main",
+            "before": NEW,
+            "after": NEW.replace('1', "2"),
+            "forced": forced,
+            "repository": {"clone_url": "https://github.com/a/b.git"},
+            "commits": [{"added": ["a&b=c d"], "modified": [], "removed": []}],
+        })
+        .to_string()
+    };
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("other", "x")
+        .append_pair("payload", &event(false))
+        .finish();
+    let secrets = WebhookSecrets {
+        github: Some("a".into()),
+        gitea: Some("a".into()),
+        ..WebhookSecrets::default()
+    };
+    let signature = sign("a", form.as_bytes());
+    let github = format!("sha256={signature}");
+    for headers in [
+        [
+            ("X-GitHub-Event", "push"),
+            ("X-Hub-Signature-256", github.as_str()),
+            (
+                "content-type",
+                "application/x-www-form-urlencoded; charset=utf-8",
+            ),
+        ],
+        [
+            ("X-Gogs-Event", "push"),
+            ("X-Gogs-Signature", &signature),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+        ],
+    ] {
+        let pushed = pushes(receive(&headers[..], form.as_bytes(), &secrets).unwrap());
+        assert_eq!(pushed[0].files, Some(vec!["a&b=c d".to_owned()]));
+        assert_eq!(pushed[0].before.as_deref(), Some(NEW));
+    }
+    let open = WebhookSecrets::default().allow_unsigned();
+    let headers = [("X-GitHub-Event", "push")];
+    let pushed = pushes(receive(&headers[..], event(true).as_bytes(), &open).unwrap());
+    assert_eq!(pushed[0].files, None);
+}
+
+#[test]
 fn gitlab_compares_its_token() {
     let body = json!({
         "ref": "refs/tags/v1",

@@ -1,13 +1,17 @@
 //! Repositories over HTTP, served by `git http-backend`.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gitops_core::{
     Classified, ErrorClass,
+    events::{Event, EventSink, FetchProgress},
     source::{FileTree, RevisionSpec},
 };
 use gitops_git::{
-    GitError, GitSource, Limits, Timeouts,
+    FluxReference, GitError, GitSource, Limits, Timeouts,
     credentials::{Access, ByPrefix},
 };
 
@@ -373,4 +377,254 @@ async fn many_applications_ask_once() {
         assert!(sent <= 1, "{log:?}");
         assert!(log.iter().all(|seen| seen.path.contains("repo.git")));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_equal_versions_flux_takes_the_newest_commit() {
+    let world = World::new();
+    let repo = world.repository("repo");
+    for (tag, at) in [
+        ("1.0.0", "2024-01-05"),
+        ("v1.1.0+c", "2024-01-01"),
+        ("v1.1.0", "2024-01-03"),
+        ("1.1.0+a", "2024-01-02"),
+    ] {
+        repo.write("file", tag);
+        repo.git(&["add", "-A"]);
+        let mut command = crate::world::git_command(&repo.path);
+        command.env("GIT_COMMITTER_DATE", format!("{at}T00:00:00Z"));
+        let done = command.args(["commit", "-q", "-m", tag]).status().unwrap();
+        assert!(done.success());
+        repo.git(&["tag", "-a", "-m", tag, tag]);
+    }
+    publish(&repo.path, &world.path("srv"), "repo.git");
+    let server = Server::start(&world.path("srv")).await;
+    let provider = world.provider().build();
+    for url in [server.url("repo.git"), repo.url()] {
+        let source = provider.open_url(&url).await.unwrap();
+        let reference = FluxReference {
+            semver: Some(">=1.0.0".to_owned()),
+            ..FluxReference::default()
+        };
+        let revision = source.resolve_flux(&reference).await.unwrap();
+        assert_eq!(revision.reference.as_deref(), Some("refs/tags/v1.1.0"));
+        assert_eq!(revision.id, repo.git(&["rev-parse", "v1.1.0^{}"]));
+    }
+}
+
+/// Keeps what it is told.
+#[derive(Default)]
+struct Listener(std::sync::Mutex<Vec<FetchProgress>>);
+
+impl EventSink for Listener {
+    fn event(&self, event: &Event) {
+        if let Event::Fetch { url, progress, .. } = event {
+            assert!(!url.contains("s3cret"), "{url}");
+            self.0.lock().unwrap().push(progress.clone());
+        }
+    }
+}
+
+impl Listener {
+    fn take(&self) -> Vec<FetchProgress> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+fn leftovers(world: &World) -> Vec<String> {
+    std::fs::read_dir(world.path("cache"))
+        .unwrap()
+        .map(|dir| dir.unwrap().path().join("objects/pack"))
+        .flat_map(|dir| std::fs::read_dir(dir).unwrap())
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fetches_are_told_of_and_can_be_cancelled() {
+    let world = World::new();
+    let repo = sample(&world);
+    publish(&repo.path, &world.path("srv"), "repo.git");
+    let server = Server::start(&world.path("srv")).await;
+    let listener = Arc::new(Listener::default());
+    let source = world
+        .provider()
+        .events(listener.clone())
+        .build()
+        .open_url(
+            &server
+                .url("repo.git")
+                .replace("http://", "http://me:s3cret@"),
+        )
+        .await
+        .unwrap();
+    let revision = source.resolve(&RevisionSpec::head()).await.unwrap();
+    assert!(listener.take().is_empty());
+    // Slow enough to be caught in the middle.
+    server.set(Behaviour {
+        slow: Some((1024, Duration::from_millis(30))),
+        ..Behaviour::default()
+    });
+    let fetching = source.clone();
+    let wanted = revision.clone();
+    let task = tokio::spawn(async move { fetching.tree(&wanted).await.map(|_| ()) });
+    while !listener
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .any(|progress| matches!(progress, FetchProgress::Receiving { .. }))
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    let told = listener.take();
+    assert_eq!(told[0], FetchProgress::Started);
+    assert!(
+        matches!(&told[1], FetchProgress::Receiving { bytes, objects: Some(objects) } if *bytes > 0 && *objects > 50),
+        "{told:?}"
+    );
+    assert_eq!(
+        told.last(),
+        Some(&FetchProgress::Failed {
+            message: "it was cancelled".to_owned()
+        })
+    );
+    // A deadline of the caller's is the same.
+    let late = tokio::time::timeout(Duration::from_millis(200), source.tree(&revision)).await;
+    assert!(late.is_err());
+    // Nothing is left behind, and the next attempt succeeds.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(leftovers(&world), Vec::<String>::new());
+    server.set(Behaviour::default());
+    listener.take();
+    source.tree(&revision).await.unwrap();
+    let told = listener.take();
+    assert!(
+        matches!(told.last(), Some(FetchProgress::Ended { bytes }) if *bytes > 40_000),
+        "{told:?}"
+    );
+    assert_eq!(leftovers(&world).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_silent_and_truncated_answers() {
+    let world = World::new();
+    let repo = sample(&world);
+    publish(&repo.path, &world.path("srv"), "repo.git");
+    let server = Server::start(&world.path("srv")).await;
+    let source = world
+        .provider()
+        .timeouts(Timeouts::all(Duration::from_millis(500)))
+        .build()
+        .open_url(&server.url("repo.git"))
+        .await
+        .unwrap();
+    let revision = source.resolve(&RevisionSpec::head()).await.unwrap();
+    // A pack that ends too early although the server says that it is whole.
+    for keep in [0, 3, 100, 5_000, 20_000, 45_000] {
+        server.set(Behaviour {
+            truncate: Some(keep),
+            ..Behaviour::default()
+        });
+        let error = source.tree(&revision).await.err().expect("truncated");
+        assert!(error.is_retryable(), "{keep}: {error}");
+    }
+    // Silence in the middle.
+    server.set(Behaviour {
+        stall_after: Some(10_000),
+        ..Behaviour::default()
+    });
+    let error = source.tree(&revision).await.err().expect("silence");
+    assert_eq!(error.class(), ErrorClass::Timeout, "{error}");
+    // A trickle that never falls silent does not go on for ever either.
+    server.set(Behaviour {
+        slow: Some((100, Duration::from_millis(20))),
+        ..Behaviour::default()
+    });
+    let started = Instant::now();
+    let error = source.tree(&revision).await.err().expect("too slow");
+    assert_eq!(error.class(), ErrorClass::Timeout, "{error}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+    server.set(Behaviour::default());
+    let tree = source.tree(&revision).await.unwrap();
+    assert!(tree.read("apps/7/values.yaml").unwrap().is_some());
+    assert_eq!(leftovers(&world).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_in_one_url_do_not_let_others_in() {
+    let world = World::new();
+    let repo = sample(&world);
+    publish(&repo.path, &world.path("srv"), "repo.git");
+    let server = Server::start(&world.path("srv")).await;
+    server.set(Behaviour {
+        require: Some("Basic YWxpY2U6czNjcmV0".to_owned()),
+        ..Behaviour::default()
+    });
+    let provider = world
+        .provider()
+        .refresh_interval(Duration::from_secs(600))
+        .build();
+    let open = async |who: &str| {
+        let url = server
+            .url("repo.git")
+            .replace("http://", &format!("http://{who}"));
+        provider.open_url(&url).await.unwrap()
+    };
+    let alice = open("alice:s3cret@").await;
+    head(&alice).await.unwrap();
+    let revision = alice.resolve(&RevisionSpec::head()).await.unwrap();
+    for stranger in ["", "alice:wrong@", "bob:s3cret@"] {
+        let other = open(stranger).await;
+        let error = other.resolve(&RevisionSpec::head()).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Unauthenticated, "{stranger}");
+        // Not even what is in the store already, by its commit.
+        if !stranger.is_empty() {
+            let error = other.tree(&revision).await.err().expect("not for them");
+            assert_eq!(error.class(), ErrorClass::Unauthenticated, "{stranger}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_fetch_greets_the_server_once() {
+    let world = World::new();
+    let repo = sample(&world);
+    publish(&repo.path, &world.path("srv"), "repo.git");
+    let server = Server::start(&world.path("srv")).await;
+    let source = world
+        .provider()
+        .build()
+        .open_url(&server.url("repo.git"))
+        .await
+        .unwrap();
+    head(&source).await.unwrap();
+    let log = server.take_log();
+    assert_eq!(log.len(), 3, "greeting, references, pack: {log:?}");
+    // While one commit is on its way, others that are there are read.
+    let first = source.resolve(&RevisionSpec::head()).await.unwrap();
+    repo.write("apps/7/values.yaml", "replicas: 8\n");
+    repo.commit("second");
+    let bare = world.path("srv/repo.git").display().to_string();
+    repo.git(&["push", "-q", &bare, "main"]);
+    let second = source.resolve(&RevisionSpec::head()).await.unwrap();
+    server.set(Behaviour {
+        silent: true,
+        ..Behaviour::default()
+    });
+    let fetching = source.clone();
+    let task = tokio::spawn(async move { fetching.tree(&second).await.map(|_| ()) });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let again = world.provider().build();
+    let again = again.open_url(&server.url("repo.git")).await.unwrap();
+    for source in [&source, &again] {
+        let tree = tokio::time::timeout(Duration::from_secs(2), source.tree(&first))
+            .await
+            .expect("it does not wait")
+            .unwrap();
+        assert!(tree.read("noise").unwrap().is_some());
+    }
+    task.abort();
 }

@@ -15,6 +15,7 @@ mod server;
 mod ssh;
 mod store;
 mod submodules;
+mod tls;
 mod trees;
 mod verify;
 mod world;

@@ -135,7 +135,12 @@ async fn serve(
         }
         let mut parts = line.split_whitespace();
         let method = parts.next().unwrap_or_default().to_owned();
-        let target = parts.next().unwrap_or_default().to_owned();
+        // A proxy passes whole URLs on.
+        let target = parts.next().unwrap_or_default();
+        let target = match target.strip_prefix("http://") {
+            Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]).to_owned(),
+            None => target.to_owned(),
+        };
         let mut headers = HashMap::new();
         loop {
             let mut line = String::new();

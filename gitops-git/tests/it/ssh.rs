@@ -15,7 +15,7 @@ use gitops_core::{
 };
 use gitops_git::{
     GitError,
-    credentials::{Access, ByPrefix, SshIdentity},
+    credentials::{Access, ByPrefix, Secret, SshIdentity},
     write::{CommitOptions, Edit, Identity, Proposal},
 };
 
@@ -149,7 +149,73 @@ async fn over_ssh() {
         .unwrap();
     assert_eq!(git(&bare, &["show", "main:a"]), "b");
 
+    // An encrypted key, with its passphrase, without it, and with another.
+    let status = Command::new("ssh-keygen")
+        .args([
+            "-q",
+            "-t",
+            "ed25519",
+            "-N",
+            "pass phrase $'\"",
+            "-C",
+            "x",
+            "-f",
+        ])
+        .arg(world.path("locked"))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let mut authorized = fs::read_to_string(world.path("authorized")).unwrap();
+    authorized.push_str(&fs::read_to_string(world.path("locked.pub")).unwrap());
+    fs::write(world.path("authorized"), authorized).unwrap();
+    for (passphrase, class) in [
+        (Some("pass phrase $'\""), None),
+        (Some("wrong"), Some(ErrorClass::Unauthenticated)),
+        (None, Some(ErrorClass::Invalid)),
+    ] {
+        let mut identity = identity("locked", &known_hosts);
+        identity.passphrase = passphrase.map(Secret::from);
+        let prefix = format!("ssh://{user}@127.0.0.1:{port}");
+        let source = world
+            .provider()
+            .credentials(ByPrefix::new().with(&prefix, Access::ssh(identity)))
+            .ssh_program(&ssh)
+            .build()
+            .open_url(&url)
+            .await
+            .unwrap();
+        match (source.resolve(&RevisionSpec::head()).await, class) {
+            (Ok(_), None) => {}
+            (Err(error), Some(class)) => {
+                assert_eq!(error.class(), class, "{error}");
+                assert!(!error.to_string().contains("pass phrase"), "{error}");
+            }
+            (result, _) => panic!("{passphrase:?}: {result:?}"),
+        }
+    }
+    // Another key of the host than the known one, and no host asked about.
+    let other_host = format!("[127.0.0.1]:{port} {}", keygen(&world.path("other-host")));
+    let insecure = SshIdentity::new(fs::read_to_string(world.path("user")).unwrap()).any_host();
+    let source = world
+        .provider()
+        .credentials(ByPrefix::new().with(
+            &format!("ssh://{user}@127.0.0.1:{port}"),
+            Access::ssh(insecure),
+        ))
+        .ssh_program(&ssh)
+        .build()
+        .open_url(&url)
+        .await
+        .unwrap();
+    source.resolve(&RevisionSpec::head()).await.unwrap();
     for (key, hosts, url, class, words) in [
+        (
+            "user",
+            other_host.as_str(),
+            url.as_str(),
+            ErrorClass::Unauthenticated,
+            "host key",
+        ),
         (
             "stranger",
             known_hosts.as_str(),

@@ -68,3 +68,57 @@ async fn old_commits_are_dropped_and_those_in_use_stay() {
     }
     git(&store, &["fsck", "--full"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_stays_within_its_bytes() {
+    let world = World::new();
+    let repo = world.repository("repo");
+    let bare = {
+        repo.write("small", "x\n");
+        repo.commit("first");
+        publish(&repo.path, &world.path("srv"), "repo.git")
+    };
+    let server = Server::start(&world.path("srv")).await;
+    const BUDGET: u64 = 400_000;
+    let source = world
+        .provider()
+        .store_size(BUDGET)
+        .build()
+        .open_url(&server.url("repo.git"))
+        .await
+        .unwrap();
+    let mut state = 7_u32;
+    let mut held = Vec::new();
+    for round in 0..12 {
+        // A hundred thousand bytes that do not compress, another time each.
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .take(100_000)
+        .collect();
+        repo.write("noise", &noise);
+        repo.commit("next");
+        repo.git(&["push", "-q", &bare.display().to_string(), "main"]);
+        let revision = source.resolve(&"main".into()).await.unwrap();
+        let tree = source.tree(&revision).await.unwrap();
+        assert_eq!(&tree.read("noise").unwrap().unwrap()[..], &noise[..]);
+        if round == 0 {
+            held.push((tree, noise));
+        }
+    }
+    let store = std::fs::read_dir(world.path("cache"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.join("objects").exists())
+        .unwrap();
+    let bytes: u64 = std::fs::read_dir(store.join("objects/pack"))
+        .unwrap()
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
+    // The trees that a source keeps at hand are in use too: five of them here.
+    assert!(bytes < BUDGET + 300_000, "{bytes}");
+    let (tree, noise) = &held[0];
+    assert_eq!(&tree.read("noise").unwrap().unwrap()[..], &noise[..]);
+    git(&store, &["fsck", "--full"]);
+}

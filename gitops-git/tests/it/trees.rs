@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use gitops_core::source::{EntryKind, FileTree, RevisionSpec, TreeError};
+use gitops_core::source::{EntryKind, FileTree, Revision, RevisionSpec, TreeError};
+use gitops_core::{Classified, ErrorClass};
 use gitops_git::{Change, ChangeKind, GitTree, Limits};
 use proptest::prelude::*;
 
@@ -187,6 +188,12 @@ async fn hostile_trees_are_errors() {
         (vec![("100644", "../x", &blob)], "`../x`"),
         (vec![("40000", ".git", &blob)], "`.git`"),
         (vec![("40000", ".GIT", &blob)], "`.GIT`"),
+        (vec![("40000", ".git. .", &blob)], "`.git. .`"),
+        (vec![("40000", "GIT~1", &blob)], "`GIT~1`"),
+        (vec![("40000", ".git::$INDEX_ALLOCATION", &blob)], "`.git::"),
+        (vec![("40000", ".g\u{200c}it", &blob)], "forbidden name"),
+        (vec![("100644", "a/b", &blob)], "`a/b`"),
+        (vec![("100644", "", &blob)], "cannot be read"),
         (
             vec![("100644", "a", &blob), ("100644", "a", &blob)],
             "two entries",
@@ -209,6 +216,24 @@ async fn hostile_trees_are_errors() {
     let commit = bad(&[("100644", "A", &blob), ("100644", "a", &blob)]);
     let tree = open(&world, &repo.url(), &commit).await;
     assert_eq!(tree.list("").unwrap().len(), 2);
+
+    // More entries than a directory may have.
+    let many: Vec<u8> = (0..200)
+        .flat_map(|n| entry("100644", &format!("file-{n:04}"), &blob))
+        .collect();
+    let commit = repo.commit_tree(&repo.raw_object("tree", &many));
+    let mut limits = Limits::default();
+    limits.directory_entries = 199;
+    let source = world
+        .provider()
+        .limits(limits)
+        .build()
+        .open_url(&repo.url())
+        .await
+        .unwrap();
+    let tree = source.tree(&Revision::new(commit)).await.unwrap();
+    let error = tree.list("").unwrap_err();
+    assert!(error.to_string().contains("directory entries"), "{error}");
 
     // A tree that is deeper than any path may be.
     let mut id = repo.raw_object("tree", &entry("100644", "leaf", &blob));
@@ -265,28 +290,100 @@ fn sha1_hex(data: &[u8]) -> String {
         .collect()
 }
 
+fn blob_id(content: &[u8]) -> String {
+    sha1_hex(&[format!("blob {}\0", content.len()).as_bytes(), content].concat())
+}
+
+/// A pack of a blob, and of a delta that repeats it.
+fn pack_with_delta(base: &[u8], times: usize) -> Vec<u8> {
+    use sha1::Digest as _;
+    use std::io::Write as _;
+    let header = |kind: u8, mut size: usize| {
+        let mut bytes = vec![(kind << 4) | (size & 15) as u8];
+        size >>= 4;
+        while size > 0 {
+            *bytes.last_mut().unwrap() |= 0x80;
+            bytes.push((size & 0x7f) as u8);
+            size >>= 7;
+        }
+        bytes
+    };
+    let number = |mut size: usize| {
+        let mut bytes = Vec::new();
+        while size >= 0x80 {
+            bytes.push((size & 0x7f) as u8 | 0x80);
+            size >>= 7;
+        }
+        bytes.push(size as u8);
+        bytes
+    };
+    let compressed = |data: &[u8]| {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    };
+    let mut delta = number(base.len());
+    delta.extend(number(base.len() * times));
+    for _ in 0..times {
+        // Copies from the start; three bytes say how much.
+        delta.push(0xf0);
+        delta.extend_from_slice(&u32::try_from(base.len()).unwrap().to_le_bytes()[..3]);
+    }
+    let mut pack = b"PACK\0\0\0\x02\0\0\0\x02".to_vec();
+    pack.extend(header(3, base.len()));
+    pack.extend(compressed(base));
+    pack.extend(header(7, delta.len()));
+    let id = blob_id(base);
+    pack.extend((0..20).map(|at| u8::from_str_radix(&id[2 * at..2 * at + 2], 16).unwrap()));
+    pack.extend(compressed(&delta));
+    let sum = sha1::Sha1::digest(&pack);
+    pack.extend_from_slice(&sum);
+    pack
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn packs_that_explode_are_refused() {
     let world = World::new();
     let repo = world.repository("repo");
-    // Compresses a thousand times.
+    // Compresses a thousand times; the other is a delta that says a hundred times what is in its base.
     repo.write("bomb", vec![0_u8; 20 << 20]);
     repo.commit("x");
     publish(&repo.path, &world.path("srv"), "repo.git");
-    let server = Server::start(&world.path("srv")).await;
-    let source = world
-        .provider()
-        .limits(Limits::default().object_size(1 << 20))
-        .build()
-        .open_url(&server.url("repo.git"))
-        .await
+    let deltas = world.repository("deltas");
+    let base: Vec<u8> = b"0123456789abcdef".repeat(10_000);
+    let bomb = base.repeat(100);
+    let pack = pack_with_delta(&base, 100);
+    assert!(pack.len() * 1000 < bomb.len(), "{}", pack.len());
+    std::fs::write(deltas.path.join("../deltas.pack"), pack).unwrap();
+    let indexed = crate::world::git_command(&deltas.path)
+        .args(["index-pack", "--stdin"])
+        .stdin(std::fs::File::open(deltas.path.join("../deltas.pack")).unwrap())
+        .output()
         .unwrap();
-    let revision = source.resolve(&RevisionSpec::head()).await.unwrap();
-    match source.tree(&revision).await {
-        Err(error) => assert!(error.to_string().contains("object size"), "{error}"),
-        Ok(tree) => {
-            let error = tree.read("bomb").unwrap_err();
-            assert!(error.to_string().contains("bomb"), "{error}");
+    assert!(indexed.status.success(), "{indexed:?}");
+    let mut tree = entry("100644", "base", &blob_id(&base));
+    tree.extend(entry("100644", "bomb", &blob_id(&bomb)));
+    deltas.commit_tree(&deltas.raw_object("tree", &tree));
+    publish(&deltas.path, &world.path("srv"), "deltas.git");
+    let server = Server::start(&world.path("srv")).await;
+    for name in ["repo.git", "deltas.git"] {
+        let source = world
+            .provider()
+            .limits(Limits::default().object_size(1 << 20))
+            .build()
+            .open_url(&server.url(name))
+            .await
+            .unwrap();
+        let revision = source.resolve(&RevisionSpec::head()).await.unwrap();
+        match source.tree(&revision).await {
+            Err(error) => {
+                assert!(error.to_string().contains("object size"), "{name}: {error}");
+                assert_eq!(error.class(), ErrorClass::Invalid, "{name}: {error}");
+            }
+            Ok(tree) => {
+                let error = tree.read("bomb").unwrap_err();
+                assert!(error.to_string().contains("bomb"), "{name}: {error}");
+            }
         }
     }
 }

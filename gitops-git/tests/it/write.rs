@@ -1,18 +1,23 @@
 //! Commits made and pushed by this crate, read back by Git.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
-use gitops_core::{Classified, ErrorClass, clock::Timestamp, source::FileTree};
+use gitops_core::{Classified, ErrorClass, clock::Timestamp, error::BoxError, source::FileTree};
 use gitops_git::{
     GitError,
-    write::{CommitOptions, Committed, Edit, Identity, Proposal},
+    credentials::{Access, ByPrefix},
+    verify::{Keyring, VerifyMode},
+    write::{CommitOptions, Committed, Edit, Identity, Proposal, Signer},
 };
 
 use crate::{
-    server::{Server, publish},
+    server::{Behaviour, Server, publish},
     world::{World, git, git_command},
 };
 
@@ -282,4 +287,82 @@ async fn the_first_commit_of_an_empty_repository() {
     let revision = source.resolve(&"main".into()).await.unwrap();
     let tree = source.tree(&revision).await.unwrap();
     assert_eq!(tree.list("").unwrap().len(), 1);
+}
+
+/// Signs with `ssh-keygen`, as `git` does.
+struct KeyFile(std::path::PathBuf);
+
+impl Signer for KeyFile {
+    fn sign(&self, commit: &[u8]) -> Result<String, BoxError> {
+        let file = self.0.with_extension("payload");
+        std::fs::write(&file, commit)?;
+        let output = std::process::Command::new("ssh-keygen")
+            .args(["-Y", "sign", "-n", "git", "-f"])
+            .args([&self.0, &file])
+            .output()?;
+        assert!(output.status.success());
+        let signature = file.with_extension("payload.sig");
+        let text = std::fs::read_to_string(&signature)?;
+        std::fs::remove_file(signature)?;
+        Ok(text)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_can_be_signed_and_pushed_with_credentials() {
+    let world = World::new();
+    let repo = world.repository("repo");
+    repo.write("file", "0\n");
+    repo.commit("first");
+    let bare = publish(&repo.path, &world.path("srv"), "repo.git");
+    let key = world.path("key");
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "bot", "-f"])
+        .arg(&key)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
+    let server = Server::start(&world.path("srv")).await;
+    server.set(Behaviour {
+        require: Some("Basic YWxpY2U6czNjcmV0".to_owned()),
+        ..Behaviour::default()
+    });
+    let url = server.url("repo.git");
+    let open = async |access: Access| {
+        world
+            .provider()
+            .credentials(ByPrefix::new().with(&url, access))
+            .build()
+            .open_url(&url)
+            .await
+            .unwrap()
+    };
+    let propose = |_: &_| Ok(proposal(vec![write("file", "1\n")]));
+    let error = open(Access::default())
+        .await
+        .commit(&options("main"), propose)
+        .await
+        .unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Unauthenticated, "{error}");
+    let source = open(Access::basic("alice", "s3cret")).await;
+    let signed = options("main").signed_by(Arc::new(KeyFile(key)));
+    let Committed::Pushed(revision) = source.commit(&signed, propose).await.unwrap() else {
+        panic!("something changed");
+    };
+    git(&bare, &["fsck", "--strict", "--full"]);
+    // Git itself takes the signature for good, and so does this crate.
+    std::fs::write(world.path("allowed"), format!("* {public}")).unwrap();
+    let allowed = format!(
+        "gpg.ssh.allowedSignersFile={}",
+        world.path("allowed").display()
+    );
+    git(&bare, &["-c", &allowed, "verify-commit", &revision.id]);
+    let mut ring = Keyring::new();
+    ring.add_ssh(&public).unwrap();
+    let verified = source
+        .verify(&revision, VerifyMode::Head, &ring)
+        .await
+        .unwrap();
+    assert!(verified.commit.is_some());
 }

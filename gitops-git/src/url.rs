@@ -520,6 +520,22 @@ mod tests {
         assert!(!parse("git@h:a").same_host(&parse("ssh://me@h/b")));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics_or_shows_a_password(
+            text in "\\PC{0,40}",
+            scheme in "(https|ssh|git|file|HTTP|ext:|x)",
+            sub in "(\\./|\\.\\./|/|)\\PC{0,20}",
+        ) {
+            let _ = GitUrl::parse(&text);
+            let _ = normalize(&text);
+            if let Ok(url) = GitUrl::parse(&format!("{scheme}://u:s3cr3t@h/{text}")) {
+                assert!(!format!("{url}{url:?}").contains("s3cr3t") || text.contains("s3cr3t"));
+                let _ = url.submodule(&sub);
+            }
+        }
+    }
+
     #[test]
     fn spellings_of_one_repository_are_equal() {
         let expected = normalize("https://github.com/Org/Repo.git");

@@ -601,3 +601,110 @@ fn refused(url: String, message: String) -> GitError {
     }
     GitError::Refused { url, message }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reader(bytes: Vec<u8>) -> PacketReader {
+        PacketReader::new(
+            Body::Stream(Box::new(std::io::Cursor::new(bytes))),
+            Duration::from_secs(5),
+            "test",
+            1 << 20,
+        )
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(future)
+    }
+
+    /// Lines of the kind that servers send, and some that they do not.
+    fn lines() -> impl Strategy<Value = Vec<u8>> {
+        let line = prop_oneof![
+            Just("version 2".to_owned()),
+            Just("version 1".to_owned()),
+            Just("# service=git-upload-pack".to_owned()),
+            Just("ls-refs=unborn".to_owned()),
+            Just("shallow-info".to_owned()),
+            Just("packfile".to_owned()),
+            Just("NAK".to_owned()),
+            Just("unborn HEAD symref-target:refs/heads/main".to_owned()),
+            "[0-9a-f]{38,41} [a-zA-Z/^{}]{0,20}( peeled:[0-9a-f]{40})?",
+            "(shallow|unshallow|ACK|ERR) [0-9a-f]{0,40}",
+            "\\PC{0,30}",
+        ];
+        let packet = prop_oneof![
+            8 => line.prop_map(|text| {
+                let mut out = Vec::new();
+                pkt::line(&mut out, &text);
+                out
+            }),
+            1 => Just(b"0000".to_vec()),
+            1 => Just(b"0001".to_vec()),
+            1 => proptest::collection::vec(any::<u8>(), 0..8),
+        ];
+        proptest::collection::vec(packet, 0..12).prop_map(|packets| packets.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_server_says_is_read_or_refused(bytes in lines(), over_http in any::<bool>()) {
+            let limits = Limits { references: 5, ..Limits::default() };
+            run(async {
+                let _ = read_advertisement(&mut reader(bytes.clone()), Service::Upload, over_http, &limits).await;
+                if let Ok(references) = read_references(&mut reader(bytes), &limits).await {
+                    assert!(references.iter().count() <= 5);
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn greetings_of_both_versions() {
+        let mut two = Vec::new();
+        pkt::line(&mut two, "version 2");
+        pkt::line(&mut two, "agent=git/2.47");
+        pkt::line(&mut two, "fetch=shallow filter");
+        pkt::flush(&mut two);
+        let limits = Limits::default();
+        let greeting = run(read_advertisement(
+            &mut reader(two),
+            Service::Upload,
+            false,
+            &limits,
+        ))
+        .unwrap();
+        assert!(greeting.has("fetch", "filter") && !greeting.has("fetch", "ref-in-want"));
+        let id = "1".repeat(40);
+        let mut zero = Vec::new();
+        pkt::line(
+            &mut zero,
+            &format!("{id} HEAD\0shallow symref=HEAD:refs/heads/main"),
+        );
+        pkt::line(&mut zero, &format!("{id} refs/tags/v1"));
+        pkt::line(&mut zero, &format!("{} refs/tags/v1^{{}}", "2".repeat(40)));
+        pkt::flush(&mut zero);
+        let greeting = run(read_advertisement(
+            &mut reader(zero),
+            Service::Upload,
+            false,
+            &limits,
+        ))
+        .unwrap();
+        let Advertisement::Zero { references, .. } = &greeting else {
+            panic!("{greeting:?}");
+        };
+        assert!(greeting.has("", "shallow"));
+        let head = references.named("HEAD").unwrap();
+        assert_eq!(head.symbolic.as_deref(), Some("refs/heads/main"));
+        let tag = references.named("refs/tags/v1").unwrap();
+        assert_eq!(tag.target().to_string(), "2".repeat(40));
+    }
+}

@@ -291,3 +291,41 @@ async fn receive(
     }
     sink.finish(url).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn answers_of_all_kinds_end(
+            lines in proptest::collection::vec("(shallow [0-9a-f]{40}|packfile|shallow-info|NAK|ACK x|ERR y|\\PC{0,9})", 0..9),
+            flush in any::<bool>(),
+            deepen in any::<bool>(),
+        ) {
+            let mut bytes = Vec::new();
+            for line in lines {
+                pkt::line(&mut bytes, &line);
+            }
+            if flush {
+                pkt::flush(&mut bytes);
+            }
+            let reader = || {
+                let body = pkt::Body::Stream(Box::new(std::io::Cursor::new(bytes.clone())));
+                PacketReader::new(body, Duration::from_secs(5), "test", 1 << 20)
+            };
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap()
+                .block_on(async {
+                    let _ = head_2(&mut reader()).await;
+                    let _ = head_0(&mut reader(), deepen).await;
+                });
+        }
+    }
+}

@@ -21,8 +21,8 @@ pub(crate) type Handle = gix::odb::HandleArc;
 const SLOTS: u16 = 1024;
 /// Bytes of delta bases each reader remembers.
 const PACK_CACHE: usize = 8 << 20;
-/// Idle readers kept.
-const IDLE_READERS: usize = 4;
+/// Idle readers kept; each may hold a full cache.
+const IDLE_READERS: usize = 2;
 
 /// An object database. Readers are pooled, so that many threads read at once.
 pub(crate) struct Objects {

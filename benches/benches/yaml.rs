@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use gitops_core::yaml;
 use serde_json::Value;
 
@@ -98,9 +98,48 @@ fn print_cpu<T>(name: &str, work: impl Fn() -> T) {
     );
 }
 
+/// Prints the peak memory of a process that does nothing but parse, ours and Go's: with all values
+/// kept, and with each dropped before the next document is read, as tools do.
+fn compare_peaks(name: &str, input: &[&str]) {
+    let this = std::env::current_exe().expect("the bench is a file");
+    for mode in ["kept", "dropped"] {
+        let ours = Command::new(&this)
+            .args(["--peak", mode])
+            .args(input)
+            .output();
+        let ours = ours.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        eprintln!("{name}: peak with values {mode}: {} KiB", ours.unwrap_or_default());
+        run_peer(
+            &format!("{name}: peak with values {mode}"),
+            &[input, &["--peak", mode]].concat(),
+        );
+    }
+}
+
+/// What `--peak MODE (FILE | - COUNT)` does.
+#[allow(clippy::print_stdout, reason = "the parent process reads it")]
+fn peak_of(arguments: &[String]) {
+    let [mode, input @ ..] = arguments else { return };
+    let text;
+    let small;
+    let documents: Box<dyn Iterator<Item = &str>> = if input.len() > 1 {
+        small = small_documents();
+        Box::new(small.iter().map(String::as_str))
+    } else {
+        text = std::fs::read_to_string(&input[0]).expect("the file is readable");
+        Box::new(text.split("\n---").filter(|document| !document.trim().is_empty()))
+    };
+    let values = documents.map(|document| yaml::from_str(document).expect("YAML"));
+    if mode == "kept" {
+        black_box(values.collect::<Vec<Value>>());
+    } else {
+        values.for_each(|value| drop(black_box(value)));
+    }
+    println!("{}", peak_kib());
+}
+
 fn compare(criterion: &mut Criterion, name: &str, documents: &[String]) {
     let values = parse_all(documents);
-    eprintln!("{name}: peak after parsing {} KiB", peak_kib());
     let bytes = documents.iter().map(String::len).sum::<usize>() as u64;
 
     print_cpu(&format!("yaml/{name}/parse"), || parse_all(documents));
@@ -157,6 +196,7 @@ fn stream(criterion: &mut Criterion) {
         return;
     };
     run_peer("yaml/stream", &[&path.to_string_lossy()]);
+    compare_peaks("yaml/stream", &[&path.to_string_lossy()]);
     let documents: Vec<_> = yaml::chunks(&text)
         .map(|chunk| chunk.expect("a stream").into_owned())
         .collect();
@@ -165,6 +205,7 @@ fn stream(criterion: &mut Criterion) {
 
 fn small(criterion: &mut Criterion) {
     run_peer("yaml/small", &["-", "10000"]);
+    compare_peaks("yaml/small", &["-", "10000"]);
     compare(criterion, "small", &small_documents());
 }
 
@@ -217,4 +258,14 @@ fn linear(criterion: &mut Criterion) {
 }
 
 criterion_group!(benches, stream, small, linear);
-criterion_main!(benches);
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((first, rest)) if first == "--peak" => peak_of(rest),
+        _ => {
+            benches();
+            Criterion::default().configure_from_args().final_summary();
+        }
+    }
+}

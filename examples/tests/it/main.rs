@@ -14,6 +14,7 @@ mod control_plane;
 mod bad_input;
 mod corpus_seed;
 mod demo;
+mod layering;
 mod layers;
 mod real_apps;
 mod real_cluster;

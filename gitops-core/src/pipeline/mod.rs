@@ -5,6 +5,8 @@
 //! application's sync policy (or the caller) asks for and returns the new status. Many applications
 //! are the [`controller`](crate::controller)'s matter.
 
+mod compare;
+mod decide;
 mod desired;
 mod error;
 mod live;
@@ -25,10 +27,11 @@ use crate::{
     tracking::Tracking,
 };
 
+pub use compare::{Comparison, SyncRequest};
 pub use desired::{Desired, SourceState};
 pub use error::PipelineError;
 pub use live::{LiveCache, LiveOptions, Objects};
-pub use reconcile::{Comparison, Outcome, SyncRequest};
+pub use reconcile::Outcome;
 
 /// The layers, joined.
 pub struct Pipeline {

@@ -1,65 +1,24 @@
-//! Compare, decide, sync, look again.
+//! Compare, decide, sync, look again; and the end of an application.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    app::{
-        AppProject, Application, ApplicationStatus, OperationPhase, OperationState, ProjectRules,
-        Retry,
-    },
+    app::{AppProject, Application, ApplicationStatus, OperationPhase, ProjectRules},
     apply::{Checkpoints, ExecuteContext, ExecuteOptions},
     clock::Timestamp,
     cluster::Propagation,
-    object::{GroupKind, GroupVersionKind, Manifest, ObjectId, Scope},
-    pipeline::{Desired, Pipeline, PipelineError, desired::remembered_key, live::Noting, status},
-    plan::{Action, LiveSet, Owner, Phase, Plan, PlanOptions, Prune, Reason, Report, Step},
+    object::{ObjectId, Scope},
+    pipeline::{
+        Comparison, Pipeline, PipelineError, SyncRequest,
+        decide::{Decision, Tries, decide, finished_at},
+        desired::remembered_key,
+        live::Noting,
+        status,
+    },
+    plan::{Action, Owner, Plan, PlanOptions, Prune, Reason, Report, Step},
     policy::Policy,
-    state::{StateItem, StateKey, load_json, save_json},
+    state::{StateItem, StateKey, save_json},
 };
-
-/// Desired and live state of an application, and what would be done about the difference.
-#[derive(Debug, Clone)]
-pub struct Comparison {
-    /// What is wanted.
-    pub desired: Desired,
-    /// What is there.
-    pub live: LiveSet,
-    /// What would be done.
-    pub plan: Plan,
-}
-
-impl Comparison {
-    /// Steps that show that the cluster is not as declared: changes, and objects that pruning would
-    /// delete. Hooks do not count.
-    pub fn differences(&self) -> impl Iterator<Item = &Step> {
-        self.plan
-            .steps
-            .iter()
-            .filter(|step| status::is_difference(step))
-    }
-
-    /// The live object of a step.
-    #[must_use]
-    pub fn live_object(&self, id: &ObjectId) -> Option<&Manifest> {
-        self.live.objects.iter().find(|object| object.id() == *id)
-    }
-}
-
-/// A sync that somebody asks for.
-#[derive(Debug, Clone, Default)]
-pub struct SyncRequest {
-    /// Deletes objects that are no longer declared.
-    pub prune: bool,
-    /// Only these objects, without hooks; all where it is empty.
-    pub only: Vec<ObjectId>,
-    /// Deletes and creates objects whose immutable fields change.
-    pub recreate: bool,
-    /// Runs no hooks.
-    pub skip_hooks: bool,
-}
 
 /// What came of reconciling an application.
 #[derive(Debug)]
@@ -84,23 +43,6 @@ impl Outcome {
     }
 }
 
-/// What to do about a difference.
-enum Decision {
-    Nothing,
-    Wait(Duration),
-    Refuse(&'static str),
-    Sync { request: SyncRequest, tries: Tries },
-}
-
-/// How often the same thing was tried before.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tries {
-    /// Failed syncs of the same revision.
-    pub(super) retries: i64,
-    /// Syncs that reverted changes made in the cluster.
-    pub(super) self_heals: i64,
-}
-
 impl Pipeline {
     /// The owner that an Application's objects are marked with.
     #[must_use]
@@ -117,49 +59,6 @@ impl Pipeline {
             namespace: namespace.to_owned(),
             bootstrap: false,
         }
-    }
-
-    /// What a sync of the application would do.
-    ///
-    /// # Errors
-    /// When the Application violates its project, its sources cannot be rendered, or desired and live
-    /// state cannot be compared.
-    pub async fn plan(
-        &self,
-        owner: &Owner,
-        application: &Application,
-        project: &AppProject,
-        request: &SyncRequest,
-    ) -> Result<Comparison, PipelineError> {
-        let rules = ProjectRules::new(project, &application.spec.destination);
-        for source in application.sources() {
-            rules
-                .permits_source(&source.repo_url)
-                .map_err(|reason| PipelineError::InvalidSpec { reason })?;
-        }
-        rules
-            .permits_destination()
-            .map_err(|reason| PipelineError::InvalidSpec { reason })?;
-        let desired = self.desired(owner, application).await?;
-        let live = self.live_set(owner, Some(&desired)).await?;
-        let schemas = self.cluster.schemas().await?;
-        let options = PlanOptions {
-            tracking: self.options.tracking.clone(),
-            ..plan_options(
-                request,
-                desired.set.sync_policy.option("PrunePropagationPolicy"),
-                self.clock.now(),
-            )
-        };
-        let plan = self
-            .applier
-            .plan(&desired.set, &live, &*schemas, &options)?;
-        let plan = self.applier.confirm(plan, &live, &*self.cluster).await?;
-        Ok(Comparison {
-            desired,
-            live,
-            plan,
-        })
     }
 
     /// Compares, syncs if the application's policy or `request` asks for it, and says how things
@@ -188,25 +87,7 @@ impl Pipeline {
             Ok(comparison) => comparison,
             Err(error) => return status::failed(application, error, &*self.clock),
         };
-        let decision = match request {
-            Some(request)
-                if comparison.plan.is_empty() || only_hooks(&comparison.plan, request) =>
-            {
-                if synced_before(application, &comparison) {
-                    Decision::Nothing
-                } else {
-                    Decision::Sync {
-                        request: request.clone(),
-                        tries: Tries::default(),
-                    }
-                }
-            }
-            Some(request) => Decision::Sync {
-                request: request.clone(),
-                tries: Tries::default(),
-            },
-            None => decide(application, &comparison, self.clock.now()),
-        };
+        let decision = decide(application, &comparison, request, self.clock.now());
         let outcome = match decision {
             Decision::Nothing => status::compared(self, application, comparison),
             Decision::Wait(duration) => {
@@ -393,93 +274,6 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn live_set(
-        &self,
-        owner: &Owner,
-        desired: Option<&Desired>,
-    ) -> Result<LiveSet, PipelineError> {
-        let key = StateKey {
-            owner: owner.clone(),
-            item: StateItem::Inventory,
-        };
-        let inventory: Vec<ObjectId> = load_json(&*self.state, &key).await?.unwrap_or_default();
-        let discovery = self.cluster.discovery().await?;
-        // Every object is read at the version it is declared in: two versions of one kind can be.
-        let mut declared: BTreeMap<ObjectId, GroupVersionKind> = BTreeMap::new();
-        if let Some(desired) = desired {
-            let namespace = desired
-                .set
-                .destination
-                .namespace
-                .as_deref()
-                .unwrap_or_default();
-            for object in &desired.set.objects {
-                let gvk = object.gvk();
-                let mut id = object.id();
-                match discovery.get(&gvk).map(|served| served.scope) {
-                    Some(Scope::Cluster) => id.namespace.clear(),
-                    Some(Scope::Namespaced) if id.namespace.is_empty() => {
-                        namespace.clone_into(&mut id.namespace);
-                    }
-                    _ => {}
-                }
-                declared.insert(id, gvk);
-            }
-            if desired.set.sync_policy.option("CreateNamespace") == Some("true") {
-                let id = ObjectId {
-                    group: String::new(),
-                    kind: "Namespace".to_owned(),
-                    namespace: String::new(),
-                    name: namespace.to_owned(),
-                };
-                declared
-                    .entry(id)
-                    .or_insert_with(|| GroupVersionKind::new("", "v1", "Namespace"));
-            }
-        }
-        // The rest of a kind is read at one version, preferably one that is read anyway.
-        let mut versions: BTreeMap<GroupKind, GroupVersionKind> = declared
-            .values()
-            .map(|gvk| (gvk.group_kind(), gvk.clone()))
-            .collect();
-        for id in &inventory {
-            let kind = id.group_kind();
-            if !versions.contains_key(&kind)
-                && let Some(gvk) = discovery.preferred(&kind)
-            {
-                versions.insert(kind, gvk);
-            }
-        }
-        let mut wanted: BTreeMap<GroupVersionKind, BTreeSet<(&str, &str)>> = BTreeMap::new();
-        for gvk in versions.values() {
-            wanted.entry(gvk.clone()).or_default();
-        }
-        for (id, gvk) in &declared {
-            let ids = wanted.entry(gvk.clone()).or_default();
-            ids.insert((&id.namespace, &id.name));
-        }
-        for id in inventory.iter().filter(|id| !declared.contains_key(id)) {
-            let version = versions.get(&id.group_kind());
-            if let Some(ids) = version.and_then(|gvk| wanted.get_mut(gvk)) {
-                ids.insert((&id.namespace, &id.name));
-            }
-        }
-        let mut objects = Vec::new();
-        for (gvk, ids) in &wanted {
-            if discovery.get(gvk).is_none() {
-                continue;
-            }
-            let live = self.live.objects(gvk).await?;
-            objects.extend(ids.iter().filter_map(|(space, name)| live.get(space, name)));
-            if versions.get(&gvk.group_kind()) == Some(gvk) {
-                objects.extend(live.tracked_by(owner).filter(|object| {
-                    !ids.contains(&(object.namespace(), object.name()))
-                        && !declared.contains_key(&object.id())
-                }));
-            }
-        }
-        Ok(LiveSet { objects, inventory })
-    }
 }
 
 struct Inventory<'a> {
@@ -502,26 +296,6 @@ impl Inventory<'_> {
             save_json(&*self.pipeline.state, &key, after).await?;
         }
         Ok(())
-    }
-}
-
-fn plan_options(request: &SyncRequest, propagation: Option<&str>, now: Timestamp) -> PlanOptions {
-    PlanOptions {
-        prune: if request.prune {
-            Prune::Tracked
-        } else {
-            Prune::Never
-        },
-        only: request.only.clone(),
-        skip_hooks: request.skip_hooks,
-        recreate: request.recreate,
-        propagation: match propagation {
-            Some("background") => Propagation::Background,
-            Some("orphan") => Propagation::Orphan,
-            _ => Propagation::Foreground,
-        },
-        now,
-        ..PlanOptions::default()
     }
 }
 
@@ -548,7 +322,7 @@ fn permit(policy: &dyn Policy, plan: &Plan) -> Result<(), PipelineError> {
 }
 
 /// Steps whose objects belong to the owner afterwards.
-fn is_kept(step: &Step) -> bool {
+pub(super) fn is_kept(step: &Step) -> bool {
     !step.hook
         && matches!(
             step.action,
@@ -574,203 +348,3 @@ fn is_whole(plan: &Plan) -> bool {
         .any(|step| step.reason == Reason::NotSelected)
 }
 
-fn only_hooks(plan: &Plan, request: &SyncRequest) -> bool {
-    request.only.is_empty() && plan.changes().all(|step| step.hook)
-}
-
-/// Whether the last sync was one of exactly what is desired now, and went well.
-fn synced_before(application: &Application, comparison: &Comparison) -> bool {
-    attempted(application, comparison).is_some_and(|state| state.phase == OperationPhase::Succeeded)
-}
-
-/// The last sync, if it was one of exactly what is desired now.
-fn attempted<'a>(
-    application: &'a Application,
-    comparison: &Comparison,
-) -> Option<&'a OperationState> {
-    let state = application.status.as_ref()?.operation_state.as_ref()?;
-    let result = state.sync_result.as_ref()?;
-    let revisions: Vec<&str> = comparison
-        .desired
-        .sources
-        .iter()
-        .map(|source| source.revision.id.as_str())
-        .collect();
-    let same_revision = if revisions.len() > 1 {
-        result.revisions == revisions
-    } else {
-        revisions.first() == Some(&result.revision.as_str())
-    };
-    let sources = application.sources();
-    let same_source = if application.spec.sources.is_empty() {
-        result.source.as_ref() == sources.first()
-    } else {
-        result.sources == sources
-    };
-    (same_revision && same_source).then_some(state)
-}
-
-fn finished_at(state: &OperationState) -> Option<Timestamp> {
-    state.finished_at.as_deref()?.parse().ok()
-}
-
-/// What the application's sync policy asks for.
-fn decide(application: &Application, comparison: &Comparison, now: Timestamp) -> Decision {
-    let Some(policy) = &application.spec.sync_policy else {
-        return Decision::Nothing;
-    };
-    let Some(automated) = policy.automated.as_ref().filter(|a| a.is_enabled()) else {
-        return Decision::Nothing;
-    };
-    let changes: Vec<&Step> = comparison
-        .plan
-        .changes()
-        .filter(|step| !step.hook)
-        .collect();
-    let Some(state) = attempted(application, comparison) else {
-        let everything_goes = !comparison.plan.steps.iter().any(is_kept)
-            && changes.iter().any(|step| step.action == Action::Prune);
-        if everything_goes && !automated.allow_empty {
-            return Decision::Refuse(
-                "auto-sync will wipe out all resources: nothing is declared any more; set \
-                 syncPolicy.automated.allowEmpty if that is meant",
-            );
-        }
-        if changes.is_empty() && !has_new_hooks(comparison) {
-            return Decision::Nothing;
-        }
-        let request = SyncRequest {
-            prune: automated.prune,
-            ..SyncRequest::default()
-        };
-        return Decision::Sync {
-            request,
-            tries: Tries::default(),
-        };
-    };
-    if changes.is_empty() {
-        return Decision::Nothing;
-    }
-    let since = finished_at(state).map_or(Duration::MAX, |time| {
-        Duration::try_from(now.duration_since(time)).unwrap_or_default()
-    });
-    let retries = state.retry_count.unwrap_or(0);
-    let (wait, request, tries) = if state.phase == OperationPhase::Succeeded {
-        if !automated.self_heal {
-            return Decision::Nothing;
-        }
-        let only = changes.iter().map(|step| step.object.clone()).collect();
-        let request = SyncRequest {
-            prune: automated.prune,
-            only,
-            ..SyncRequest::default()
-        };
-        let self_heals = match status::self_heals(state) {
-            _ if since > SELF_HEAL_QUIET => 0,
-            self_heals => self_heals,
-        };
-        (
-            self_heal_wait(self_heals),
-            request,
-            Tries {
-                retries: 0,
-                self_heals: self_heals + 1,
-            },
-        )
-    } else {
-        let limit = policy
-            .retry
-            .as_ref()
-            .and_then(|retry| retry.limit)
-            .unwrap_or(5);
-        if limit >= 0 && retries >= limit {
-            return Decision::Nothing;
-        }
-        let request = SyncRequest {
-            prune: automated.prune,
-            ..SyncRequest::default()
-        };
-        (
-            backoff(policy.retry.as_ref(), retries),
-            request,
-            Tries {
-                retries: retries + 1,
-                self_heals: 0,
-            },
-        )
-    };
-    match wait.checked_sub(since) {
-        Some(left) if !left.is_zero() => Decision::Wait(left),
-        _ => Decision::Sync { request, tries },
-    }
-}
-
-/// A first sync of something that has only hooks still runs them.
-fn has_new_hooks(comparison: &Comparison) -> bool {
-    comparison
-        .plan
-        .steps
-        .iter()
-        .any(|step| step.hook && step.action == Action::RunHook && step.phase != Phase::SyncFail)
-}
-
-/// After this long without a self-heal the next one is the first again.
-const SELF_HEAL_QUIET: Duration = Duration::from_secs(600);
-
-/// The wait before a change made in the cluster is reverted once more: somebody who changes it back
-/// every second must not keep the engine busy.
-fn self_heal_wait(self_heals: i64) -> Duration {
-    if self_heals <= 0 {
-        return Duration::ZERO;
-    }
-    let exponent = u32::try_from(self_heals - 1).unwrap_or(u32::MAX).min(8);
-    Duration::from_secs((2 * 3_u64.pow(exponent)).min(300))
-}
-
-/// The wait before the next try: `duration · factor^tries`, at most `maxDuration`.
-fn backoff(retry: Option<&Retry>, tries: i64) -> Duration {
-    let backoff = retry.and_then(|retry| retry.backoff.as_ref());
-    let seconds = |text: Option<&String>, default: u64| {
-        text.and_then(|text| parse_duration(text))
-            .unwrap_or(Duration::from_secs(default))
-    };
-    let first = seconds(backoff.and_then(|b| b.duration.as_ref()), 5);
-    let longest = seconds(backoff.and_then(|b| b.max_duration.as_ref()), 180);
-    let factor = backoff.and_then(|b| b.factor).unwrap_or(2).max(1) as f64;
-    let exponent = i32::try_from(tries).unwrap_or(i32::MAX).clamp(0, 64);
-    let wait = first.as_secs_f64() * factor.powi(exponent);
-    if wait >= longest.as_secs_f64() {
-        longest
-    } else {
-        Duration::from_secs_f64(wait)
-    }
-}
-
-/// A duration such as `1m30s`; a bare number is seconds.
-fn parse_duration(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let duration: crate::go::Duration = text.parse().ok()?;
-    Duration::try_from(duration).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations() {
-        assert_eq!(parse_duration("90"), Some(Duration::from_secs(90)));
-        assert_eq!(parse_duration("1m30s"), Some(Duration::from_secs(90)));
-        assert_eq!(parse_duration("1.5h"), Some(Duration::from_secs(5400)));
-        assert_eq!(parse_duration("5x"), None);
-    }
-
-    #[test]
-    fn backoff_grows_to_its_limit() {
-        assert_eq!(backoff(None, 0), Duration::from_secs(5));
-        assert_eq!(backoff(None, 2), Duration::from_secs(20));
-        assert_eq!(backoff(None, 60), Duration::from_secs(180));
-    }
-}

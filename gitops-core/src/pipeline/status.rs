@@ -12,7 +12,7 @@ use crate::{
     health::{Health, HealthStatus, Member, aggregate},
     object::{Manifest, ObjectId},
     pipeline::{
-        Comparison, Desired, Outcome, Pipeline, PipelineError, SyncRequest, reconcile::Tries,
+        Comparison, Desired, Outcome, Pipeline, PipelineError, SyncRequest, decide::Tries,
     },
     plan::{Action, Outcome as StepOutcome, Reason, Report, Step},
 };

@@ -208,12 +208,14 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 fn rule_matches(rule: &ResourceRule, object: &ObjectId) -> bool {
-    file_path_match(&rule.group, &object.group)
-        && file_path_match(&rule.kind, &object.kind)
+    // A malformed pattern permits nothing and forbids nothing.
+    let matches = |pattern: &str, text: &str| file_path_match(pattern, text).unwrap_or(false);
+    matches(&rule.group, &object.group)
+        && matches(&rule.kind, &object.kind)
         && rule
             .name
             .as_deref()
-            .is_none_or(|name| name.is_empty() || file_path_match(name, &object.name))
+            .is_none_or(|name| name.is_empty() || matches(name, &object.name))
 }
 
 #[cfg(test)]

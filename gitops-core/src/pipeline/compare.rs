@@ -205,4 +205,3 @@ fn plan_options(request: &SyncRequest, propagation: Option<&str>, now: Timestamp
         ..PlanOptions::default()
     }
 }
-

@@ -273,7 +273,6 @@ impl Pipeline {
         }
         Ok(())
     }
-
 }
 
 struct Inventory<'a> {

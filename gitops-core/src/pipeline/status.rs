@@ -11,9 +11,7 @@ use crate::{
     clock::{Clock, Timestamp},
     health::{Health, HealthStatus, Member, aggregate},
     object::{Manifest, ObjectId},
-    pipeline::{
-        Comparison, Desired, Outcome, Pipeline, PipelineError, SyncRequest, decide::Tries,
-    },
+    pipeline::{Comparison, Desired, Outcome, Pipeline, PipelineError, SyncRequest, decide::Tries},
     plan::{Action, Outcome as StepOutcome, Reason, Report, Step},
 };
 

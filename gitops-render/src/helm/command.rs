@@ -1,13 +1,12 @@
 //! `helm template` as a function: the same flags, the same output, the same errors.
 
-use gitops_core::source::FileTree;
+use gitops_core::{glob::file_path_match, source::FileTree};
 
 use crate::{
     helm::{
         Capabilities, Chart, Document, Helm, HelmError, KubeVersion, LoadOptions, Output, Profile,
         ReadFile, Release, RenderOptions, ValueOptions, split::split_documents,
     },
-    pattern::go_match,
     template::{Host, Program, TemplateError, Value},
 };
 
@@ -269,7 +268,7 @@ fn show_only(text: &str, patterns: &[String], profile: &Profile) -> Result<Strin
             let Some(path) = source_below_chart(document) else {
                 continue;
             };
-            if go_match(pattern, path).unwrap_or(false) {
+            if file_path_match(pattern, path).unwrap_or(false) {
                 found = true;
                 shown.push_str("---\n");
                 shown.push_str(document);

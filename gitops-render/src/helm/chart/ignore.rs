@@ -1,9 +1,8 @@
 //! `.helmignore`.
 
-use crate::{
-    helm::HelmError,
-    pattern::{BadPattern, go_match},
-};
+use gitops_core::glob::{BadPattern, file_path_match};
+
+use crate::helm::HelmError;
 
 /// The rules of a `.helmignore`, in order; the first that speaks about a path decides.
 #[derive(Debug, Default)]
@@ -46,7 +45,8 @@ impl IgnoreRules {
         if rule.contains("**") {
             return Err(HelmError::chart("double-star (**) syntax is not supported"));
         }
-        go_match(rule, "abc").map_err(|error: BadPattern| HelmError::chart(error.to_string()))?;
+        file_path_match(rule, "abc")
+            .map_err(|error: BadPattern| HelmError::chart(error.to_string()))?;
         let (negated, rule) = match rule.strip_prefix('!') {
             Some(rest) => (true, rest),
             None => (false, rule),
@@ -74,7 +74,7 @@ impl IgnoreRules {
             } else {
                 path.rsplit('/').next().unwrap_or(path)
             };
-            let matched = applies && go_match(&rule.pattern, name).unwrap_or(false);
+            let matched = applies && file_path_match(&rule.pattern, name).unwrap_or(false);
             if matched != rule.negated {
                 return true;
             }

@@ -5,7 +5,11 @@
 //!   `\` quotes.
 //! * [`file_path_match`]: Go's `filepath.Match`, for kinds and groups.
 
+mod file_path;
+
 use std::fmt;
+
+pub use file_path::{BadPattern, file_path_match};
 
 /// A compiled gobwas glob.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +102,7 @@ fn parse(chars: &[char], position: &mut usize, depth: usize) -> Result<Vec<Token
             '?' => tokens.push(Token::AnyOne),
             '[' => {
                 *position += 1;
-                tokens.push(class(chars, position, '!')?);
+                tokens.push(class(chars, position)?);
                 continue;
             }
             '{' => {
@@ -131,8 +135,8 @@ fn parse(chars: &[char], position: &mut usize, depth: usize) -> Result<Vec<Token
 }
 
 /// Parses a class; `position` is behind the `[` before and behind the `]` after.
-fn class(chars: &[char], position: &mut usize, negation: char) -> Result<Token, &'static str> {
-    let negated = chars.get(*position) == Some(&negation);
+fn class(chars: &[char], position: &mut usize) -> Result<Token, &'static str> {
+    let negated = chars.get(*position) == Some(&'!');
     if negated {
         *position += 1;
     }
@@ -247,41 +251,6 @@ fn skip_to(
     false
 }
 
-/// Go's `filepath.Match`: `*` and `?` stop at `/`, classes are negated by `^`, there are no
-/// alternatives. A malformed pattern matches nothing.
-#[must_use]
-pub fn file_path_match(pattern: &str, text: &str) -> bool {
-    let chars: Vec<char> = pattern.chars().collect();
-    let mut tokens = Vec::new();
-    let mut position = 0;
-    while let Some(&c) = chars.get(position) {
-        position += 1;
-        tokens.push(match c {
-            '*' => {
-                while chars.get(position) == Some(&'*') {
-                    position += 1;
-                }
-                Token::Any
-            }
-            '?' => Token::AnyOne,
-            '[' => match class(&chars, &mut position, '^') {
-                Ok(token) => token,
-                Err(_) => return false,
-            },
-            '\\' => {
-                let Some(&quoted) = chars.get(position) else {
-                    return false;
-                };
-                position += 1;
-                Token::Literal(quoted)
-            }
-            c => Token::Literal(c),
-        });
-    }
-    let tokens: Vec<&Token> = tokens.iter().collect();
-    matches(&tokens, &text.chars().collect::<Vec<_>>(), &['/'])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,14 +283,5 @@ mod tests {
     fn many_stars_do_not_explode() {
         let pattern = "*a".repeat(40) + "b";
         assert!(!Glob::new(&pattern, &[]).unwrap().matches(&"a".repeat(400)));
-    }
-
-    #[test]
-    fn file_path_patterns() {
-        assert!(file_path_match("*", "Deployment"));
-        assert!(file_path_match("apps*", "apps"));
-        assert!(!file_path_match("*", "a/b"));
-        assert!(file_path_match("[^a]b", "xb"));
-        assert!(!file_path_match("[", "["));
     }
 }

@@ -1,6 +1,6 @@
 //! Paths with `**` between slashes, as Argo CD expands them in `valueFiles`.
 
-use crate::pattern::{BadPattern, go_match};
+use gitops_core::glob::{BadPattern, file_path_match};
 
 /// Whether a path has any of the characters that make it a glob.
 pub(crate) fn is_glob(path: &str) -> bool {
@@ -33,7 +33,7 @@ fn parts_match(pattern: &[&str], path: &[&str]) -> Result<bool, BadPattern> {
             }
         } else {
             for i in 0..path.len() {
-                next[i + 1] = reachable[i] && go_match(part, path[i])?;
+                next[i + 1] = reachable[i] && file_path_match(part, path[i])?;
             }
         }
         reachable = next;

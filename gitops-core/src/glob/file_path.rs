@@ -1,15 +1,27 @@
 //! Go's `filepath.Match`: `*`, `?`, `[a-z]`, `\x`; nothing matches a `/`.
 
+use crate::error::{Classified, ErrorClass};
+
 /// The pattern is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("syntax error in pattern")]
-pub(crate) struct BadPattern;
+#[allow(clippy::exhaustive_structs)]
+pub struct BadPattern;
+
+impl Classified for BadPattern {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Invalid
+    }
+}
 
 /// Whether `name` as a whole matches `pattern`.
 ///
 /// As in Go, a pattern is only looked at as far as it takes to decide, except that the rest is
 /// checked for syntax once a mismatch is known.
-pub(crate) fn go_match(pattern: &str, name: &str) -> Result<bool, BadPattern> {
+///
+/// # Errors
+/// When what was looked at of the pattern is malformed.
+pub fn file_path_match(pattern: &str, name: &str) -> Result<bool, BadPattern> {
     let mut pattern: &[char] = &pattern.chars().collect::<Vec<_>>();
     let mut name: &[char] = &name.chars().collect::<Vec<_>>();
     'pattern: while !pattern.is_empty() {
@@ -145,7 +157,7 @@ fn escaped(chunk: &[char]) -> Result<(char, &[char]), BadPattern> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BadPattern, go_match};
+    use super::{BadPattern, file_path_match};
 
     #[test]
     fn matches_as_go_does() {
@@ -189,7 +201,7 @@ mod tests {
             ("a/b[", "x", Err(BadPattern)),
             ("*x", "xxx", Ok(true)),
         ] {
-            assert_eq!(go_match(pattern, name), expected, "{pattern} {name}");
+            assert_eq!(file_path_match(pattern, name), expected, "{pattern} {name}");
         }
     }
 }

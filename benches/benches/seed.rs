@@ -75,8 +75,8 @@ fn main() {
         "whole bootstrap        {:>8.1} ms",
         milliseconds(best.whole)
     );
-    for (part, time) in &best.parts {
-        println!("  {part:<20} {:>8.1} ms", milliseconds(*time));
+    for (part, (calls, time)) in &best.parts {
+        println!("  {part:<20} {:>8.1} ms in {calls} calls", milliseconds(*time));
     }
     println!(
         "a pass without changes {:>8.1} ms",
@@ -88,14 +88,14 @@ fn main() {
 struct Measured {
     whole: Duration,
     again: Duration,
-    parts: BTreeMap<&'static str, Duration>,
+    parts: BTreeMap<&'static str, (usize, Duration)>,
     applications: usize,
     objects: usize,
     writes: u64,
 }
 
-/// Time spent in each layer.
-type Spent = Arc<Mutex<BTreeMap<&'static str, Duration>>>;
+/// Calls of each layer, and the time spent in it.
+type Spent = Arc<Mutex<BTreeMap<&'static str, (usize, Duration)>>>;
 
 struct Timed<T> {
     inner: T,
@@ -105,7 +105,9 @@ struct Timed<T> {
 impl<T> Timed<T> {
     fn count(&self, part: &'static str, started: Instant) {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        *spent.entry(part).or_default() += started.elapsed();
+        let (calls, time) = spent.entry(part).or_default();
+        *calls += 1;
+        *time += started.elapsed();
     }
 }
 

@@ -259,6 +259,12 @@ pub struct Run {
     /// Only these applications
     #[arg(long = "application", value_name = "NAME")]
     pub applications: Vec<String>,
+    /// Only applications with these labels, as in `controller=gitops,tier!=test`
+    #[arg(long, value_name = "LABELS")]
+    pub selector: Option<String>,
+    /// Reconcile all applications even where Argo CD's controller runs
+    #[arg(long)]
+    pub takeover: bool,
     /// Sync Applications without automated sync too, once each
     #[arg(long)]
     pub sync_all: bool,

@@ -196,7 +196,7 @@ impl Pattern {
     /// Any part of the path has the name.
     fn name_matches(&self, path: &[&str], is_directory: bool) -> bool {
         path.iter()
-            .position(|name| file_path_match(&self.parts[0], name))
+            .position(|name| segment_matches(&self.parts[0], name))
             .is_some_and(|at| !self.directories_only || is_directory || at + 1 < path.len())
     }
 
@@ -225,7 +225,7 @@ impl Pattern {
                 skipping = false;
                 while let Some((first, rest)) = path.split_first() {
                     path = rest;
-                    if file_path_match(part, first) {
+                    if segment_matches(part, first) {
                         matched = true;
                         break;
                     }
@@ -234,7 +234,7 @@ impl Pattern {
                     }
                 }
             } else {
-                if !file_path_match(part, first) {
+                if !segment_matches(part, first) {
                     return false;
                 }
                 matched = true;
@@ -243,6 +243,11 @@ impl Pattern {
         }
         matched && !(self.directories_only && !is_directory && path.is_empty())
     }
+}
+
+/// As Git has it, a malformed pattern matches nothing.
+fn segment_matches(pattern: &str, name: &str) -> bool {
+    file_path_match(pattern, name).unwrap_or(false)
 }
 
 #[cfg(test)]

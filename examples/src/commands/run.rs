@@ -1,9 +1,12 @@
 //! `gitops run`: keeps reconciling.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use gitops_apply::embedded::rest::RestServer;
-use gitops_core::controller::{ControllerOptions, Pass};
+use gitops_core::{
+    cluster::Cluster,
+    controller::{ControllerOptions, Pass, running_argocd},
+};
 
 use crate::{
     Exit,
@@ -20,6 +23,10 @@ pub async fn run(args: Run) -> Exit {
         ..ControllerOptions::default()
     };
     let session = Session::open(&args.cluster, &args.sources, &args.output, options).await?;
+    let is_limited = !args.applications.is_empty() || args.selector.is_some();
+    if session.embedded().is_none() && !is_limited && !args.takeover {
+        refuse_to_fight(session.cluster()).await?;
+    }
     let paint = Paint::new(args.output.color);
     let mut before = String::new();
     let work = session.controller.run(interrupted(), |pass| {
@@ -53,6 +60,21 @@ pub async fn run(args: Run) -> Exit {
     }
     session.close().await?;
     Ok(0)
+}
+
+/// On a real cluster where Argo CD reconciles, nothing is taken from it unless that is said.
+async fn refuse_to_fight(cluster: &dyn Cluster) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let namespaces = running_argocd(cluster).await?;
+    if namespaces.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "Argo CD's application controller runs in namespace {}; two controllers would undo each \
+         other's work: name the applications that are not its with --application or --selector, or \
+         stop it and say --takeover",
+        namespaces.join(", ")
+    )
+    .into())
 }
 
 /// Ends when the process is asked to: by Ctrl-C, or as Kubernetes and init systems ask.

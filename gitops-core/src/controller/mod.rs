@@ -7,6 +7,7 @@
 
 #[cfg(feature = "schema")]
 mod bootstrap;
+mod coexistence;
 mod deletion;
 
 use std::{
@@ -34,6 +35,7 @@ use crate::{
 
 #[cfg(feature = "schema")]
 pub use bootstrap::BootstrapSet;
+pub use coexistence::running_argocd;
 
 /// Reconciles all Applications of a cluster.
 pub struct Controller {

@@ -346,4 +346,3 @@ fn is_whole(plan: &Plan) -> bool {
         .iter()
         .any(|step| step.reason == Reason::NotSelected)
 }
-

@@ -186,10 +186,10 @@ impl Credentials for ArgoCdSecrets {
         if let Some(host) = url.host() {
             access.tls.authorities = self.authorities.get(host).cloned();
         }
-        if let Some(app) = &entry.app {
-            access.authorization = Some(app.authorization(url, &access).await?);
+        match &entry.app {
+            Some(app) => app.grant(url, access).await,
+            None => Ok(access),
         }
-        Ok(access)
     }
 }
 

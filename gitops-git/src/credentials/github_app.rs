@@ -1,6 +1,6 @@
 //! GitHub Apps: a signed statement of who the App is, exchanged for a token of an hour.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -21,6 +21,11 @@ const MARGIN: Duration = Duration::from_secs(300);
 /// Bytes of an answer of GitHub's, at most.
 const ANSWER: usize = 1 << 20;
 
+/// Installations of one page of their list.
+const PAGE: usize = 100;
+/// Pages looked through, at most.
+const PAGES: usize = 50;
+
 /// A GitHub App that asks for tokens in its own name and renews them before they end.
 pub struct GitHubApp {
     id: String,
@@ -30,7 +35,7 @@ pub struct GitHubApp {
     base: Url,
     clock: Arc<dyn Clock>,
     clients: Clients,
-    token: Mutex<Option<(Secret, Timestamp)>>,
+    tokens: Mutex<HashMap<Whose, (Secret, Timestamp)>>,
 }
 
 impl std::fmt::Debug for GitHubApp {
@@ -58,7 +63,7 @@ impl GitHubApp {
             base: Url::parse("https://api.github.com/").expect("a constant URL"),
             clock,
             clients: Clients::default(),
-            token: Mutex::default(),
+            tokens: Mutex::default(),
         })
     }
 
@@ -69,7 +74,7 @@ impl GitHubApp {
         self
     }
 
-    /// The account whose installation is used. Without one it is the owner of the first repository asked for.
+    /// The account whose installation is used. Without one it is the owner that each repository's URL names.
     #[must_use]
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
@@ -85,22 +90,41 @@ impl GitHubApp {
         Ok(self)
     }
 
-    /// A token for a repository, through the proxy and with the trust of `access`.
-    pub(crate) async fn authorization(
+    /// Access to a repository with a token of the App's, which is asked for through the proxy and with the trust of
+    /// `access`, and kept until shortly before it ends.
+    pub async fn grant(&self, url: &GitUrl, access: Access) -> Result<Access, GitError> {
+        let authorization = Some(self.authorization(url, &access).await?);
+        Ok(Access {
+            authorization,
+            ..access
+        })
+    }
+
+    async fn authorization(
         &self,
         url: &GitUrl,
         access: &Access,
     ) -> Result<Authorization, GitError> {
-        let mut token = self.token.lock().await;
+        let whose = match (&self.installation, &self.owner) {
+            (Some(id), _) => Whose::Installation(id.clone()),
+            (None, Some(owner)) => Whose::Owner(owner.to_ascii_lowercase()),
+            (None, None) => Whose::Owner(
+                owner_of(url)
+                    .ok_or_else(|| invalid("the URL names no owner"))?
+                    .to_ascii_lowercase(),
+            ),
+        };
+        // Held while GitHub is asked, so that many repositories ask once.
+        let mut tokens = self.tokens.lock().await;
         let now = self.clock.now();
-        let fresh = token.as_ref().filter(|(_, until)| {
+        tokens.retain(|_, (_, until)| {
             Duration::try_from(until.duration_since(now)).is_ok_and(|left| left > MARGIN)
         });
-        let secret = match fresh {
+        let secret = match tokens.get(&whose) {
             Some((secret, _)) => secret.clone(),
             None => {
-                let (secret, until) = self.exchange(url, access, now).await?;
-                *token = Some((secret.clone(), until));
+                let (secret, until) = self.exchange(&whose, access, now).await?;
+                tokens.insert(whose, (secret.clone(), until));
                 secret
             }
         };
@@ -112,37 +136,15 @@ impl GitHubApp {
 
     async fn exchange(
         &self,
-        url: &GitUrl,
+        whose: &Whose,
         access: &Access,
         now: Timestamp,
     ) -> Result<(Secret, Timestamp), GitError> {
         let statement = self.statement(now)?;
         let client = self.clients.get(access, &Timeouts::default())?;
-        let installation = match &self.installation {
-            Some(id) => id.clone(),
-            None => {
-                let owner = match &self.owner {
-                    Some(owner) => owner.clone(),
-                    None => owner_of(url).ok_or_else(|| invalid("the URL names no owner"))?,
-                };
-                let list = self
-                    .ask(
-                        client.get(self.endpoint("app/installations?per_page=100")?),
-                        &statement,
-                    )
-                    .await?;
-                list.as_array()
-                    .into_iter()
-                    .flatten()
-                    .find(|one| {
-                        one.pointer("/account/login")
-                            .and_then(serde_json::Value::as_str)
-                            .is_some_and(|login| login.eq_ignore_ascii_case(&owner))
-                    })
-                    .and_then(|one| one.get("id"))
-                    .map(ToString::to_string)
-                    .ok_or_else(|| invalid(&format!("it is not installed for `{owner}`")))?
-            }
+        let installation = match whose {
+            Whose::Installation(id) => id.clone(),
+            Whose::Owner(owner) => self.installation_of(owner, &client, &statement).await?,
         };
         let path = format!("app/installations/{installation}/access_tokens");
         let answer = self
@@ -154,6 +156,36 @@ impl GitHubApp {
             .and_then(|text| text.parse::<Timestamp>().ok())
             .ok_or_else(|| self.broken("the answer does not say when the token ends"))?;
         Ok((Secret::new(token), until))
+    }
+
+    /// The installation of an account.
+    async fn installation_of(
+        &self,
+        owner: &str,
+        client: &reqwest::Client,
+        statement: &Secret,
+    ) -> Result<String, GitError> {
+        for page in 1..=PAGES {
+            let path = format!("app/installations?per_page={PAGE}&page={page}");
+            let list = self
+                .ask(client.get(self.endpoint(&path)?), statement)
+                .await?;
+            let list = list
+                .as_array()
+                .ok_or_else(|| self.broken("the list of installations is none"))?;
+            let found = list.iter().find(|one| {
+                one.pointer("/account/login")
+                    .and_then(serde_json::Value::as_str)
+                    .is_some_and(|login| login.eq_ignore_ascii_case(owner))
+            });
+            if let Some(id) = found.and_then(|one| one.get("id")) {
+                return Ok(id.to_string());
+            }
+            if list.len() < PAGE {
+                break;
+            }
+        }
+        Err(invalid(&format!("it is not installed for `{owner}`")))
     }
 
     /// A JSON web token (RFC 7519) that says who the App is.
@@ -198,6 +230,20 @@ impl GitHubApp {
             .await
             .map_err(|error| unavailable(describe(&error)))?;
         let status = response.status();
+        let retry_after = response
+            .headers()
+            .get(reqwest::header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(Duration::from_secs);
+        if status == reqwest::StatusCode::TOO_MANY_REQUESTS
+            || (status == reqwest::StatusCode::FORBIDDEN && retry_after.is_some())
+        {
+            return Err(GitError::Throttled {
+                url: self.base.to_string(),
+                reason: format!("HTTP {status} for the GitHub App {}", self.id),
+                retry_after,
+            });
+        }
         if status.is_client_error() {
             return Err(GitError::Unauthenticated {
                 url: self.base.to_string(),
@@ -233,6 +279,14 @@ impl GitHubApp {
             reason: reason.to_owned(),
         }
     }
+}
+
+/// Whose installation a token is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Whose {
+    Installation(String),
+    /// An account, in lower case.
+    Owner(String),
 }
 
 fn owner_of(url: &GitUrl) -> Option<String> {

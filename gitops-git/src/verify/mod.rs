@@ -104,7 +104,7 @@ impl Keyring {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
                 self.ssh
-                    .push(ssh::PublicKey::parse_line(line).map_err(unusable)?);
+                    .extend(ssh::PublicKey::parse_line(line).map_err(unusable)?);
             }
         }
         Ok(())

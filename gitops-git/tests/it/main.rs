@@ -8,6 +8,7 @@
     clippy::print_stderr
 )]
 
+mod app;
 mod fixtures;
 mod http;
 mod local;

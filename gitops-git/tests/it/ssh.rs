@@ -5,13 +5,17 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use gitops_core::{
     Classified, ErrorClass,
     clock::Timestamp,
-    source::{FileTree, RevisionSpec},
+    source::{FileTree, Revision, RevisionSpec},
 };
 use gitops_git::{
     GitError,
@@ -295,4 +299,96 @@ async fn over_the_git_protocol() {
         matches!(error.class(), ErrorClass::NotFound | ErrorClass::Forbidden),
         "{error}"
     );
+}
+
+/// Passes connections on to a server, and cuts them off after so many bytes of its answers.
+async fn cutting(to: u16, after: Arc<AtomicUsize>) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let after = after.load(Ordering::SeqCst) as u64;
+            tokio::spawn(async move {
+                let server = tokio::net::TcpStream::connect(("127.0.0.1", to)).await;
+                let mut server = server.unwrap();
+                let (mut from_client, mut to_client) = client.split();
+                let (from_server, mut to_server) = server.split();
+                let mut from_server = tokio::io::AsyncReadExt::take(from_server, after);
+                tokio::select! {
+                    _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+                    _ = async {
+                        let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+                        std::future::pending::<()>().await;
+                    } => {}
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_cut_anywhere_leaves_the_store_usable() {
+    let world = World::new();
+    let repo = world.repository("repo");
+    let mut state = 3_u32;
+    let mut noise = || -> Vec<u8> {
+        std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .take(30_000)
+        .collect()
+    };
+    repo.write("noise", noise());
+    repo.write("a", "a\n");
+    repo.commit("first");
+    let bare = publish(&repo.path, &world.path("srv"), "repo.git");
+    let port = free_port();
+    let mut command = Command::new("git");
+    isolate(&mut command);
+    let child = command
+        .args(["-c", "safe.directory=*", "daemon", "--export-all"])
+        .args(["--listen=127.0.0.1", &format!("--port={port}")])
+        .arg(format!("--base-path={}", world.path("srv").display()))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _running = Running(child);
+    listening(port).await;
+    let whole = usize::MAX >> 2;
+    let after = Arc::new(AtomicUsize::new(whole));
+    let port = cutting(port, after.clone()).await;
+    let url = format!("git://127.0.0.1:{port}/repo.git");
+    let mut held: Vec<Revision> = Vec::new();
+    for round in 0..2 {
+        let open = async || world.provider().build().open_url(&url).await.unwrap();
+        let revision = open().await.resolve(&RevisionSpec::head()).await.unwrap();
+        for cut in (0..30_000).step_by(4096) {
+            after.store(cut, Ordering::SeqCst);
+            let source = open().await;
+            let error = source.tree(&revision).await.err().expect("it was cut");
+            assert!(error.is_retryable(), "{cut}: {error}");
+            // What was there before is still whole.
+            for known in &held {
+                let tree = source.tree(known).await.unwrap();
+                assert_eq!(tree.read("noise").unwrap().unwrap().len(), 30_000);
+            }
+        }
+        after.store(whole, Ordering::SeqCst);
+        let tree = open().await.tree(&revision).await.unwrap();
+        assert_eq!(tree.read("noise").unwrap().unwrap().len(), 30_000);
+        let store = fs::read_dir(world.path("cache"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.join("objects").exists())
+            .unwrap();
+        git(&store, &["fsck", "--full"]);
+        let files = fs::read_dir(store.join("objects/pack")).unwrap().count();
+        assert_eq!(files, 2 * (round + 1), "packs and their indices only");
+        held.push(revision);
+        repo.write("noise", noise());
+        repo.commit("next");
+        repo.git(&["push", "-q", &bare.display().to_string(), "main"]);
+    }
 }

@@ -10,10 +10,10 @@ use super::custom;
 
 /// `object` at another version of its kind. Cheap where it is of that version already.
 pub(crate) fn convert(object: &Manifest, to: &GroupVersionKind) -> Manifest {
-    let to_api_version = to.api_version();
-    if object.api_version() == to_api_version {
+    if object.version() == to.version && object.group() == to.group {
         return object.clone();
     }
+    let to_api_version = to.api_version();
     let from = object.version().to_owned();
     let mut object = object.clone();
     let map = object.as_map_mut();

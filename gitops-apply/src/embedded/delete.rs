@@ -129,6 +129,6 @@ impl Server {
         if object == live || options.dry_run {
             return Ok(Some(object));
         }
-        Ok(Some(self.commit(kind, &object)))
+        Ok(Some(self.commit(kind, object)))
     }
 }

@@ -124,6 +124,10 @@ impl Faults {
         self.list.clear();
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     pub(crate) fn drop_watches(&mut self) {
         self.era += 1;
     }

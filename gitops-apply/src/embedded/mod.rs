@@ -45,6 +45,7 @@
 //! deletion of pods, no resource quotas. Versions of a kind that differ in shape are converted for
 //! CustomResourceDefinition, Ingress and HorizontalPodAutoscaler.
 
+mod addresses;
 mod admission;
 mod builder;
 mod controllers;
@@ -78,6 +79,7 @@ mod write;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures::stream::BoxStream;
@@ -197,17 +199,43 @@ impl EmbeddedCluster {
     }
 
     async fn enter(&self, request: Request) -> Result<(), ClusterError> {
-        let object = request.object_text();
-        let gvk = request.gvk.clone();
-        self.admit_request(request)
+        let Some((wait, verdict)) = self.faults_of(&request) else {
+            self.shared.journal().note(request, false);
+            return Ok(());
+        };
+        let (object, gvk) = (request.object_text(), request.gvk.clone());
+        self.meet(request, wait, verdict)
             .await
             .map_err(|error| error.into_cluster_error(&object, &gvk))
     }
 
     /// Notes a request and lets it run into the faults that are for it.
     async fn admit_request(&self, request: Request) -> Result<(), ApiError> {
-        let verdict = self.shared.faults().meet(&request);
-        let wait = self.shared.faults().latency(&request);
+        match self.faults_of(&request) {
+            Some((wait, verdict)) => self.meet(request, wait, verdict).await,
+            None => {
+                self.shared.journal().note(request, false);
+                Ok(())
+            }
+        }
+    }
+
+    /// How long a request is to take, and its refusal, where faults are for it.
+    fn faults_of(&self, request: &Request) -> Option<(Option<Duration>, Option<ApiError>)> {
+        let mut faults = self.shared.faults();
+        if faults.is_empty() {
+            return None;
+        }
+        let verdict = faults.meet(request);
+        Some((faults.latency(request), verdict))
+    }
+
+    async fn meet(
+        &self,
+        request: Request,
+        wait: Option<Duration>,
+        verdict: Option<ApiError>,
+    ) -> Result<(), ApiError> {
         self.shared.journal().note(request, verdict.is_some());
         if let Some(wait) = wait {
             self.shared.clock.sleep(wait).await;
@@ -217,15 +245,14 @@ impl EmbeddedCluster {
 
     fn write<T>(
         &self,
-        gvk: &GroupVersionKind,
-        object: &str,
+        object: &ObjectRef,
         work: impl FnOnce(&mut Server) -> Result<T, ApiError>,
     ) -> Result<T, ClusterError> {
         let mut server = self.shared.server();
         server.settle();
         let done = work(&mut server);
         server.settle();
-        done.map_err(|error| error.into_cluster_error(object, gvk))
+        done.map_err(|error| error.into_cluster_error(&object.to_string(), &object.gvk))
     }
 }
 
@@ -324,7 +351,7 @@ impl Cluster for EmbeddedCluster {
             .manager(&options.field_manager)
             .dry_run(options.dry_run);
         self.enter(request).await?;
-        self.write(&target.gvk, &target.to_string(), |server| {
+        self.write(&target, |server| {
             let call = call(
                 server,
                 &target.gvk,
@@ -347,7 +374,7 @@ impl Cluster for EmbeddedCluster {
             .manager(&options.field_manager)
             .dry_run(options.dry_run);
         self.enter(request).await?;
-        self.write(&target.gvk, &target.to_string(), |server| {
+        self.write(&target, |server| {
             let call = call(
                 server,
                 &target.gvk,
@@ -371,7 +398,7 @@ impl Cluster for EmbeddedCluster {
             .dry_run(options.dry_run)
             .subresource(options.subresource.as_deref());
         self.enter(request).await?;
-        self.write(&target.gvk, &target.to_string(), |server| {
+        self.write(&target, |server| {
             let call = call(
                 server,
                 &target.gvk,
@@ -395,7 +422,7 @@ impl Cluster for EmbeddedCluster {
             .dry_run(options.dry_run)
             .subresource(options.subresource.as_deref());
         self.enter(request).await?;
-        self.write(&object.gvk, &object.to_string(), |server| {
+        self.write(object, |server| {
             let call = call(
                 server,
                 &object.gvk,
@@ -415,7 +442,7 @@ impl Cluster for EmbeddedCluster {
     ) -> Result<Option<Manifest>, ClusterError> {
         let request = Request::of(RequestVerb::Delete, object).dry_run(options.dry_run);
         self.enter(request).await?;
-        self.write(&object.gvk, &object.to_string(), |server| {
+        self.write(object, |server| {
             let call = call(
                 server,
                 &object.gvk,

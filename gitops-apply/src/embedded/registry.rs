@@ -47,6 +47,13 @@ impl Kind {
         self.served.verbs.iter().any(|known| known == verb)
     }
 
+    /// Whether objects are stored as this version has them.
+    pub(crate) fn is_stored_version(&self) -> bool {
+        self.gvk.version == self.stored_version
+            && self.gvk.group == self.stored.group
+            && self.gvk.kind == self.stored.kind
+    }
+
     pub(crate) fn stored_gvk(&self) -> GroupVersionKind {
         GroupVersionKind::new(&self.stored.group, &self.stored_version, &self.stored.kind)
     }

@@ -145,15 +145,26 @@ impl Server {
     }
 
     /// Stores an object (in any of its versions) and lets the controllers know.
-    pub(crate) fn commit(&mut self, kind: &Kind, object: &Manifest) -> Manifest {
-        let stored = convert(object, &kind.stored_gvk());
+    pub(crate) fn commit(&mut self, kind: &Kind, object: Manifest) -> Manifest {
+        // The object is not shared any more where it need not be converted: it is stored as it is.
+        let stored = match kind.is_stored_version() {
+            true => object,
+            false => convert(&object, &kind.stored_gvk()),
+        };
         let previous = self
             .store
             .get(&kind.stored, stored.namespace(), stored.name())
             .cloned();
         let stored = self.store.put(&kind.stored, stored);
         self.observe(kind, &stored, previous.as_ref());
-        convert(&stored, &kind.gvk)
+        self.read_as(kind, &stored)
+    }
+
+    fn read_as(&self, kind: &Kind, stored: &Manifest) -> Manifest {
+        match kind.is_stored_version() {
+            true => stored.clone(),
+            false => convert(stored, &kind.gvk),
+        }
     }
 
     /// Removes an object and lets the controllers know.

@@ -33,6 +33,7 @@ use gitops_core::{
         ApplyOptions, Cluster, ClusterError, DeleteOptions, Discovery, ListScope, ObjectList,
         Patch, ServedKind, WatchEvent, WriteOptions,
     },
+    object::{CompactManifest, CompactPool},
     schema::Schemas,
 };
 use kube::Client;
@@ -189,6 +190,7 @@ impl Cluster for KubeCluster {
     async fn list(&self, scope: &ListScope) -> Result<ObjectList, ClusterError> {
         let served = self.served(&scope.gvk).await?;
         let mut list = ObjectList::default();
+        let mut pool = CompactPool::default();
         let mut next = String::new();
         let mut attempts = 1;
         loop {
@@ -205,17 +207,25 @@ impl Cluster for KubeCluster {
                 }
                 page => page?,
             };
-            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-                for item in items {
-                    list.items.push(manifest(item, &scope.gvk)?);
-                }
-            }
+            let items = page.get_mut("items").map(Value::take);
             let text = |key: &str| {
                 let value = page.get("metadata").and_then(|metadata| metadata.get(key));
                 value.and_then(Value::as_str).unwrap_or_default().to_owned()
             };
             list.resource_version = text("resourceVersion");
+            let is_long = !next.is_empty();
             next = text("continue");
+            let is_long = is_long || !next.is_empty();
+            if let Some(Value::Array(items)) = items {
+                for item in items {
+                    let object = manifest(item, &scope.gvk)?;
+                    // All pages of a long list together would take a multiple of their size.
+                    list.items.push(match is_long {
+                        true => CompactManifest::new(&object, &mut pool).manifest(),
+                        false => object,
+                    });
+                }
+            }
             if next.is_empty() {
                 return Ok(list);
             }

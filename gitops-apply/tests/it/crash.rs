@@ -36,7 +36,7 @@ use tokio::sync::Notify;
 use crate::sync::{World, annotated, config, deployment, desired, job, pruning};
 
 /// A cluster whose client dies at its n-th write, before or after the write has its effect.
-struct Mortal {
+pub(crate) struct Mortal {
     inner: EmbeddedCluster,
     left: AtomicUsize,
     after_effect: bool,
@@ -44,6 +44,21 @@ struct Mortal {
 }
 
 impl Mortal {
+    /// Dies at its write number `left`.
+    pub(crate) fn new(inner: EmbeddedCluster, left: usize, after_effect: bool) -> Self {
+        Self {
+            inner,
+            left: AtomicUsize::new(left),
+            after_effect,
+            died: Notify::new(),
+        }
+    }
+
+    /// Waits for its death.
+    pub(crate) async fn death(&self) {
+        self.died.notified().await;
+    }
+
     /// Whether this write is the last thing the client does.
     fn is_last(&self) -> bool {
         self.left.fetch_sub(1, Ordering::SeqCst) == 1
@@ -208,12 +223,7 @@ async fn run(
     left: usize,
     after_effect: bool,
 ) -> Option<OperationPhase> {
-    let cluster = Mortal {
-        inner: world.cluster.clone(),
-        left: AtomicUsize::new(left),
-        after_effect,
-        died: Notify::new(),
-    };
+    let cluster = Mortal::new(world.cluster.clone(), left, after_effect);
     let context = ExecuteContext {
         clock: &*world.clock,
         health: &ArgoHealth,
@@ -230,7 +240,7 @@ async fn run(
             assert_eq!(report.phase, OperationPhase::Succeeded, "{report:#?}");
             Some(report.phase)
         }
-        () = cluster.died.notified() => None,
+        () = cluster.death() => None,
     }
 }
 
@@ -310,7 +320,7 @@ async fn a_cluster_where_a_third_of_the_requests_fail_is_synced_anyway() {
     );
 }
 
-fn endless_job(name: &str) -> Manifest {
+pub(crate) fn endless_job(name: &str) -> Manifest {
     let mut endless = job(name);
     // Nothing can run it: no node has such a label.
     endless.as_map_mut()["spec"]["template"]["spec"]["nodeSelector"] = json!({"no": "such-node"});

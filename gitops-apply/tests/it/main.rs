@@ -23,11 +23,15 @@ mod crash;
 mod kube_faults;
 #[cfg(feature = "rest")]
 mod kubectl;
+mod live_cache;
 #[cfg(feature = "kube")]
 mod real_cluster;
 #[cfg(feature = "rest")]
 mod rest;
+mod robust;
+mod stage;
 mod sync;
+mod whole;
 
 /// Runs a future that needs timers and sockets.
 fn on_runtime<F: Future>(future: F) -> F::Output {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use gitops_apply::{
     embedded::{EmbeddedCluster, RequestVerb},
@@ -126,7 +126,7 @@ impl World {
 
 pub(crate) async fn live_of(cluster: &EmbeddedCluster, desired: &DesiredSet) -> LiveSet {
     let discovery = cluster.discovery().await.unwrap();
-    let wanted: Vec<ObjectId> = desired
+    let wanted: BTreeSet<ObjectId> = desired
         .objects
         .iter()
         .map(|object| {

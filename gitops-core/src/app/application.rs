@@ -65,6 +65,23 @@ impl Application {
         self.metadata.get("annotations")?.get(key)?.as_str()
     }
 
+    /// Whether deletions that ask for confirmation were approved at `since` or later.
+    #[must_use]
+    pub fn is_deletion_approved(&self, since: Option<&str>) -> bool {
+        let time = |text: &str| text.parse::<crate::clock::Timestamp>().ok();
+        match (self.annotation(super::DELETION_APPROVED).and_then(time), since) {
+            (Some(approved), Some(since)) => time(since).is_some_and(|since| approved >= since),
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// `metadata.deletionTimestamp`.
+    #[must_use]
+    pub fn deletion_timestamp(&self) -> Option<&str> {
+        self.metadata.get("deletionTimestamp")?.as_str()
+    }
+
     /// `metadata.finalizers`.
     pub fn finalizers(&self) -> impl Iterator<Item = &str> {
         self.metadata

@@ -33,6 +33,12 @@ pub const GROUP: &str = "argoproj.io";
 pub const API_VERSION: &str = "argoproj.io/v1alpha1";
 /// Finalizer of an Application whose deletion cascades in the foreground.
 pub const FINALIZER_FOREGROUND: &str = "resources-finalizer.argocd.argoproj.io";
+/// Finalizer of an Application that has PreDelete hooks; also with a suffix behind `/`.
+pub const FINALIZER_PRE_DELETE: &str = "pre-delete-finalizer.argocd.argoproj.io";
+/// Finalizer of an Application that has PostDelete hooks; also with a suffix behind `/`.
+pub const FINALIZER_POST_DELETE: &str = "post-delete-finalizer.argocd.argoproj.io";
+/// Annotation with the time at which somebody approved deletions that ask for confirmation.
+pub const DELETION_APPROVED: &str = "argocd.argoproj.io/deletion-approved";
 /// Finalizer of an Application whose deletion cascades in the background.
 pub const FINALIZER_BACKGROUND: &str = "resources-finalizer.argocd.argoproj.io/background";
 

@@ -3,7 +3,7 @@
 use crate::{
     app::{
         Application, Condition, ConditionType, FINALIZER_BACKGROUND, FINALIZER_FOREGROUND,
-        OperationPhase,
+        FINALIZER_POST_DELETE, FINALIZER_PRE_DELETE, OperationPhase,
     },
     cluster::{ClusterError, Patch, Propagation, WriteOptions},
     controller::{Controller, Pass, Seen},
@@ -30,9 +30,9 @@ impl Controller {
         } else {
             None
         };
-        let Some(propagation) = propagation else {
+        if propagation.is_none() && !application.finalizers().any(is_ours) {
             return;
-        };
+        }
         let result = self.cascade(owner, application, object, propagation).await;
         let key = (object.namespace().to_owned(), object.name().to_owned());
         let mut status = application.status.clone().unwrap_or_default();
@@ -80,21 +80,19 @@ impl Controller {
         owner: &Owner,
         application: &Application,
         object: &Manifest,
-        propagation: Propagation,
+        propagation: Option<Propagation>,
     ) -> Result<bool, PipelineError> {
-        let report = self
-            .pipeline()
-            .delete(owner, application, propagation)
-            .await?;
+        let pipeline = self.pipeline();
+        let report = match propagation {
+            Some(propagation) => pipeline.delete(owner, application, propagation).await?,
+            None => pipeline.release(owner, application).await?,
+        };
         if report.phase != OperationPhase::Succeeded {
-            return Err(PipelineError::InvalidSpec {
+            return Err(PipelineError::Deletion {
                 reason: report.message,
             });
         }
-        let rest: Vec<&str> = application
-            .finalizers()
-            .filter(|f| !matches!(*f, FINALIZER_FOREGROUND | FINALIZER_BACKGROUND))
-            .collect();
+        let rest: Vec<&str> = application.finalizers().filter(|f| !is_ours(f)).collect();
         let patch = serde_json::json!({"metadata": {
             "finalizers": rest,
             "resourceVersion": object.resource_version(),
@@ -117,4 +115,14 @@ impl Controller {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Finalizers that wait for this controller: of the objects, and of the hooks of the deletion.
+fn is_ours(finalizer: &str) -> bool {
+    let name = match finalizer.split_once('/') {
+        Some((name, _)) => name,
+        None => finalizer,
+    };
+    matches!(finalizer, FINALIZER_FOREGROUND | FINALIZER_BACKGROUND)
+        || matches!(name, FINALIZER_PRE_DELETE | FINALIZER_POST_DELETE)
 }

@@ -7,7 +7,7 @@ use crate::{
     clock::Timestamp,
     cluster::Propagation,
     object::{GroupKind, GroupVersionKind, Manifest, ObjectId, Scope},
-    pipeline::{Desired, Pipeline, PipelineError, status},
+    pipeline::{Desired, Pipeline, PipelineError, decide::is_approved, status},
     plan::{LiveSet, Owner, Plan, PlanOptions, Prune, Step},
     state::{StateItem, StateKey, load_json},
 };
@@ -80,6 +80,7 @@ impl Pipeline {
         let schemas = self.cluster.schemas().await?;
         let options = PlanOptions {
             tracking: self.options.tracking.clone(),
+            confirmed: is_approved(application),
             ..plan_options(
                 request,
                 desired.set.sync_policy.option("PrunePropagationPolicy"),

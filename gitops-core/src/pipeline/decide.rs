@@ -13,8 +13,13 @@ use crate::{
 pub(super) enum Decision {
     Nothing,
     Wait(Duration),
+    /// As `Wait`; so many syncs in a row were undone by somebody.
+    BackOff(Duration, i64),
     Refuse(&'static str),
-    Sync { request: SyncRequest, tries: Tries },
+    Sync {
+        request: SyncRequest,
+        tries: Tries,
+    },
 }
 
 /// How often the same thing was tried before.
@@ -128,7 +133,9 @@ fn by_policy(application: &Application, comparison: &Comparison, now: Timestamp)
     });
     let retries = state.retry_count.unwrap_or(0);
     let (wait, request, tries) = if state.phase == OperationPhase::Succeeded {
-        if !automated.self_heal {
+        let approved =
+            is_approved(application) && changes.iter().any(|step| step.action == Action::Prune);
+        if !automated.self_heal && !approved {
             return Decision::Nothing;
         }
         let only = changes.iter().map(|step| step.object.clone()).collect();
@@ -172,6 +179,9 @@ fn by_policy(application: &Application, comparison: &Comparison, now: Timestamp)
         )
     };
     match wait.checked_sub(since) {
+        Some(left) if !left.is_zero() && tries.self_heals > 0 => {
+            Decision::BackOff(left, tries.self_heals - 1)
+        }
         Some(left) if !left.is_zero() => Decision::Wait(left),
         _ => Decision::Sync { request, tries },
     }
@@ -185,6 +195,18 @@ fn has_new_hooks(comparison: &Comparison) -> bool {
         .iter()
         .any(|step| step.hook && step.action == Action::RunHook && step.phase != Phase::SyncFail)
 }
+
+/// Whether prunes that ask for confirmation were approved since the last sync began.
+pub(super) fn is_approved(application: &Application) -> bool {
+    let last = application
+        .status
+        .as_ref()
+        .and_then(|status| status.operation_state.as_ref());
+    application.is_deletion_approved(last.map(|state| state.started_at.as_str()))
+}
+
+/// So many syncs in a row that were undone are no chance any more.
+pub(super) const CONTESTED: i64 = 3;
 
 /// After this long without a self-heal the next one is the first again.
 const SELF_HEAL_QUIET: Duration = Duration::from_secs(600);

@@ -26,6 +26,18 @@ pub enum PipelineError {
         /// The refusals, each naming object and rule.
         refusals: Vec<String>,
     },
+    /// Objects are deleted only after somebody has approved it.
+    #[error("the deletion of {} waits for approval: set the annotation {} of the Application to the present time", objects.join(", "), crate::app::DELETION_APPROVED)]
+    AwaitsApproval {
+        /// The objects.
+        objects: Vec<String>,
+    },
+    /// Objects could not be deleted.
+    #[error("not everything could be deleted: {reason}")]
+    Deletion {
+        /// What is left, and why.
+        reason: String,
+    },
     /// A repository could not be read.
     #[error("{0}")]
     Source(#[from] SourceError),
@@ -54,6 +66,7 @@ impl PipelineError {
             Self::InvalidSpec { .. } => ConditionType::InvalidSpecError,
             Self::NotPermitted { .. } | Self::Execute(_) => ConditionType::SyncError,
             Self::State(_) => ConditionType::UnknownError,
+            Self::AwaitsApproval { .. } | Self::Deletion { .. } => ConditionType::DeletionError,
             _ => ConditionType::ComparisonError,
         };
         Condition {
@@ -68,7 +81,8 @@ impl Classified for PipelineError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::InvalidSpec { .. } => ErrorClass::Invalid,
-            Self::NotPermitted { .. } => ErrorClass::Forbidden,
+            Self::NotPermitted { .. } | Self::AwaitsApproval { .. } => ErrorClass::Forbidden,
+            Self::Deletion { .. } => ErrorClass::Unavailable,
             Self::Source(error) => error.class(),
             Self::Render(error) => error.class(),
             Self::Plan(error) => error.class(),

@@ -10,7 +10,7 @@ use crate::{
     object::{ObjectId, Scope},
     pipeline::{
         Comparison, Pipeline, PipelineError, SyncRequest,
-        decide::{Decision, Tries, decide, finished_at},
+        decide::{CONTESTED, Decision, Tries, decide, finished_at},
         desired::remembered_key,
         live::Noting,
         status,
@@ -93,6 +93,15 @@ impl Pipeline {
             Decision::Wait(duration) => {
                 let mut outcome = status::compared(self, application, comparison);
                 outcome.look_again_after = Some(duration);
+                outcome
+            }
+            Decision::BackOff(duration, self_heals) => {
+                let message = status::contested(&comparison.plan, self_heals);
+                let mut outcome = status::compared(self, application, comparison);
+                outcome.look_again_after = Some(duration);
+                if self_heals >= CONTESTED {
+                    status::add_sync_error(&mut outcome.status, &message);
+                }
                 outcome
             }
             Decision::Refuse(message) => {
@@ -223,28 +232,70 @@ impl Pipeline {
     /// Deletes everything that an application has, and forgets its state.
     ///
     /// # Errors
-    /// When objects cannot be deleted. What remains stays in the inventory: call it again.
+    /// When objects cannot be deleted, or wait for approval. What remains stays in the inventory: call
+    /// it again.
     pub async fn delete(
         &self,
         owner: &Owner,
         application: &Application,
         propagation: Propagation,
     ) -> Result<Report, PipelineError> {
+        self.take_down(owner, application, Some(propagation)).await
+    }
+
+    /// Runs the hooks of an application's deletion, keeps its objects, and forgets its state.
+    ///
+    /// # Errors
+    /// When a hook fails.
+    pub async fn release(
+        &self,
+        owner: &Owner,
+        application: &Application,
+    ) -> Result<Report, PipelineError> {
+        self.take_down(owner, application, None).await
+    }
+
+    async fn take_down(
+        &self,
+        owner: &Owner,
+        application: &Application,
+        cascade: Option<Propagation>,
+    ) -> Result<Report, PipelineError> {
         // Hooks of the deletion are rendered where that is still possible; deletion never fails for it.
         let desired = self.desired(owner, application).await.ok();
         let live = self.live_set(owner, desired.as_ref()).await?;
         let schemas = self.cluster.schemas().await?;
         let options = PlanOptions {
-            propagation,
+            propagation: cascade.unwrap_or_default(),
+            confirmed: application.is_deletion_approved(application.deletion_timestamp()),
             now: self.clock.now(),
             prune: Prune::Tracked,
             tracking: self.options.tracking.clone(),
             ..PlanOptions::default()
         };
         let set = desired.as_ref().map(|desired| &desired.set);
-        let plan = self
+        let mut plan = self
             .applier
             .plan_deletion(owner, set, &live, &*schemas, &options)?;
+        if cascade.is_none() {
+            for step in plan.steps.iter_mut().filter(|step| !step.hook) {
+                step.action = Action::Skip;
+                step.reason = Reason::Other("the deletion does not cascade".to_owned());
+            }
+        }
+        let unapproved: Vec<String> = plan
+            .steps
+            .iter()
+            .filter(|step| {
+                matches!(&step.reason, Reason::PruneProtected { by } if by == "Delete=confirm")
+            })
+            .map(|step| step.object.to_string())
+            .collect();
+        if !unapproved.is_empty() {
+            return Err(PipelineError::AwaitsApproval {
+                objects: unapproved,
+            });
+        }
         let options = &self.options.execute;
         let report = self.run(&plan, &crate::policy::PermitAll, options).await?;
         if report.phase == OperationPhase::Succeeded {

@@ -12,7 +12,7 @@ use crate::{
     health::{Health, HealthStatus, Member, aggregate},
     object::{Manifest, ObjectId},
     pipeline::{Comparison, Desired, Outcome, Pipeline, PipelineError, SyncRequest, decide::Tries},
-    plan::{Action, Outcome as StepOutcome, Reason, Report, Step},
+    plan::{Action, Outcome as StepOutcome, Plan, Reason, Report, Step},
 };
 
 /// How many syncs the history keeps where the spec does not say.
@@ -190,6 +190,37 @@ fn operation(tries: Tries, revision: &str) -> Option<serde_json::Value> {
         sync["autoHealAttemptsCount"] = tries.self_heals.into();
     }
     Some(serde_json::json!({"sync": sync}))
+}
+
+/// Says who undoes what is synced.
+pub(super) fn contested(plan: &Plan, self_heals: i64) -> String {
+    let own = &plan.settings.field_manager;
+    let changes: Vec<String> = plan
+        .changes()
+        .filter(|step| !step.hook)
+        .map(|step| {
+            let fields = step.changes.iter().map(|change| {
+                let others: Vec<&str> = change
+                    .owners
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|owner| owner != own)
+                    .collect();
+                match others.is_empty() {
+                    true => change.path.clone(),
+                    false => format!("{} by {}", change.path, others.join(", ")),
+                }
+            });
+            let fields: Vec<String> = fields.collect();
+            format!("{} ({})", step.object, fields.join("; "))
+        })
+        .collect();
+    format!(
+        "somebody changes again and again what is synced: {}. It was reverted {self_heals} times in a \
+         row and will be less and less often; leave the field out of the manifest or ignore its \
+         differences, or stop the other side",
+        changes.join(", ")
+    )
 }
 
 /// Says that a sync is not made or went wrong.

@@ -235,9 +235,9 @@ pub fn server_side_apply(request: &ApplyRequest<'_>) -> Result<Applied, ApplyErr
     }
 
     let id = ManagerId::applier(request.manager, request.subresource);
-    let before = managers.clone();
+    let before = (request.manager == "kubectl").then(|| managers.clone());
     let mut merged = engine.apply(&live, &applied, &mut managers, &id, request.force);
-    if request.manager == "kubectl"
+    if let Some(before) = before
         && let Err(Failure::Conflicts(conflicts)) = &merged
     {
         // Fields that kubectl applied from the client side are its own.

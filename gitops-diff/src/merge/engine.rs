@@ -58,6 +58,10 @@ impl Engine<'_> {
         let mut merged = merge(self.schema, live, applied)?;
         let set = field_set(self.schema, applied)?.recursive_difference(self.reset);
         let last = managers.entries.remove(id);
+        // Who states at least what he stated last time lets nothing go.
+        let drops = last.as_ref().is_some_and(|last| {
+            last.api_version != self.api_version || !last.fields.difference(&set).is_empty()
+        });
         managers.entries.insert(
             id.clone(),
             ManagedEntry {
@@ -66,7 +70,7 @@ impl Engine<'_> {
                 time: last.as_ref().and_then(|last| last.time.clone()),
             },
         );
-        if let Some(last) = last.filter(|last| !last.fields.is_empty()) {
+        if let Some(last) = last.filter(|_| drops) {
             merged = self.prune(merged, managers, &last)?;
         }
         self.shrink(live, &merged, managers, id, force)?;

@@ -1,7 +1,7 @@
 //! The metadata of objects around a merge.
 
 use gitops_core::{Manifest, clock::Timestamp};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::fields::{FieldSet, ManagedFields, ManagerId, PathElement};
 
@@ -32,8 +32,7 @@ pub fn keep_times(live: &Manifest, object: &mut Manifest) {
     if old.len() != new.len() || !old.iter().zip(new).all(|(a, b)| same_but_time(a, b)) {
         return;
     }
-    let rest_is_same = without_managed_fields(live) == without_managed_fields(object);
-    if rest_is_same {
+    if is_same_but_managed_fields(live, object) {
         let old = Value::Array(old.clone());
         object
             .metadata_mut()
@@ -86,12 +85,31 @@ pub(super) fn time_text(now: Timestamp) -> String {
         .to_string()
 }
 
-pub(super) fn without_managed_fields(object: &Manifest) -> Value {
-    let mut value = object.to_value();
-    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
+fn is_same_but_managed_fields(a: &Manifest, b: &Manifest) -> bool {
+    fn fields(map: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+        map.iter().filter(|(key, _)| *key != "managedFields")
     }
-    value
+    let (a, b) = (a.as_map(), b.as_map());
+    a.len() == b.len()
+        && a.iter().all(|(key, one)| match (one, b.get(key)) {
+            (Value::Object(one), Some(Value::Object(other))) if key == "metadata" => {
+                fields(one).count() == fields(other).count()
+                    && fields(one).all(|(key, value)| other.get(key) == Some(value))
+            }
+            (one, other) => other == Some(one),
+        })
+}
+
+pub(super) fn without_managed_fields(object: &Manifest) -> Value {
+    let copy = |(key, value): (&String, &Value)| match value {
+        Value::Object(metadata) if key == "metadata" => {
+            let kept = metadata.iter().filter(|(key, _)| *key != "managedFields");
+            let kept = kept.map(|(key, value)| (key.clone(), value.clone()));
+            (key.clone(), Value::Object(kept.collect()))
+        }
+        _ => (key.clone(), value.clone()),
+    };
+    Value::Object(object.as_map().iter().map(copy).collect())
 }
 
 pub(super) fn set_managed_fields(object: &mut Manifest, managers: &ManagedFields) {

@@ -274,6 +274,7 @@ impl<'a> Checkpoint<'a> {
             .map(|mut stored| {
                 // The process may have ended while it cleaned up: that is done again.
                 stored.phase = OperationPhase::Running;
+                stored.ended = false;
                 stored
             });
         Ok((checkpoint, progress))
@@ -293,7 +294,11 @@ impl<'a> Checkpoint<'a> {
     /// The sync has ended.
     async fn end(&mut self, progress: &Progress) -> Result<(), ExecuteError> {
         if matches!(self.kept, Checkpoints::UntilRecorded(_)) {
-            return self.save(progress).await;
+            let progress = Progress {
+                ended: true,
+                ..progress.clone()
+            };
+            return self.save(&progress).await;
         }
         if self.stored {
             self.state
@@ -308,7 +313,8 @@ impl<'a> Checkpoint<'a> {
 
 /// Whether a checkpoint is of a sync whose end is known.
 fn is_over(progress: &Progress, kept: Checkpoints) -> bool {
-    progress.is_completed()
+    // A process may have ended while it cleaned up.
+    progress.ended
         && match kept {
             Checkpoints::UntilRecorded(recorded) => {
                 recorded.is_some_and(|recorded| progress.started_at <= recorded.as_second())

@@ -28,6 +28,9 @@ pub struct Progress {
     /// Requests that write.
     #[serde(default)]
     pub writes: u64,
+    /// Whether the sync has ended, cleaned up behind itself and all.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// What came of one task so far.

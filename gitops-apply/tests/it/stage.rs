@@ -7,7 +7,7 @@ use std::{
 
 use gitops_apply::{embedded::EmbeddedCluster, execute::SyncApplier, health::ArgoHealth};
 use gitops_core::{
-    Manifest, ObjectId, ObjectRef,
+    Manifest, ObjectId,
     app::{Application, ApplicationSource, default_project},
     async_trait,
     clock::ManualClock,
@@ -186,14 +186,6 @@ impl Stage {
         let all = self.cluster.objects();
         all.into_iter()
             .find(|object| object.kind() == kind && object.name() == name)
-    }
-
-    pub(crate) async fn delete_object(&self, object: &Manifest) {
-        let reference: ObjectRef = object.object_ref();
-        self.cluster
-            .delete(&reference, &gitops_core::cluster::DeleteOptions::default())
-            .await
-            .unwrap();
     }
 }
 

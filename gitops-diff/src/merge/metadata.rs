@@ -20,8 +20,7 @@ pub fn keep_times(live: &Manifest, object: &mut Manifest) {
     };
     let same_but_time = |a: &Value, b: &Value| match (a.as_object(), b.as_object()) {
         (Some(a), Some(b)) => {
-            let fields =
-                |m: &serde_json::Map<String, Value>| m.len() - usize::from(m.contains_key("time"));
+            let fields = |m: &Map<String, Value>| m.len() - usize::from(m.contains_key("time"));
             fields(a) == fields(b)
                 && a.iter()
                     .filter(|(key, _)| *key != "time")

@@ -38,6 +38,7 @@ impl GitTree {
             old: older,
             new: self,
             changes: &mut changes,
+            left: self.limits().tree_entries,
         };
         comparison.directories(&Place::root(older), &Place::root(self), "")?;
         changes.sort();
@@ -59,16 +60,14 @@ impl Place {
             id: tree.root(),
         }
     }
-
-    fn entries(&self, path: &str) -> Result<Vec<RawEntry>, TreeError> {
-        self.objects.raw_entries(&self.id, path)
-    }
 }
 
 struct Comparison<'a> {
     old: &'a GitTree,
     new: &'a GitTree,
     changes: &'a mut Vec<Change>,
+    /// Entries that may still be looked at.
+    left: u64,
 }
 
 impl Comparison<'_> {
@@ -76,8 +75,9 @@ impl Comparison<'_> {
         if old.id == new.id {
             return Ok(());
         }
-        let mut left = old.entries(dir)?.into_iter().peekable();
-        let mut right = new.entries(dir)?.into_iter().peekable();
+        let left = self.entries(old, dir)?;
+        let right = self.entries(new, dir)?;
+        let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
         loop {
             let order = match (left.peek(), right.peek()) {
                 (None, None) => return Ok(()),
@@ -121,6 +121,18 @@ impl Comparison<'_> {
         }
     }
 
+    fn entries(&mut self, place: &Place, path: &str) -> Result<Vec<RawEntry>, TreeError> {
+        let entries = place.objects.raw_entries(&place.id, path)?;
+        self.left = self.left.checked_sub(entries.len() as u64).ok_or_else(|| {
+            TreeError::LimitExceeded {
+                path: path.to_owned(),
+                limit: "entries of a tree",
+                allowed: self.new.limits().tree_entries,
+            }
+        })?;
+        Ok(entries)
+    }
+
     /// Everything at a path that only one tree has.
     fn all(
         &mut self,
@@ -136,7 +148,7 @@ impl Comparison<'_> {
             });
             return Ok(());
         };
-        for child in place.entries(path)? {
+        for child in self.entries(&place, path)? {
             let below = join(path, &child.name);
             let next = inside(tree, &place, &child, &below);
             self.all(tree, next, &below, kind)?;

@@ -14,6 +14,8 @@ pub struct Limits {
     pub depth: usize,
     /// Entries of one directory. Default: 100,000.
     pub directory_entries: usize,
+    /// Entries that a walk from one directory meets, symlinks followed. Default: 2,000,000.
+    pub tree_entries: u64,
     /// Bytes of a pack as the server sends it. Default: 4 GiB.
     pub pack_size: u64,
     /// Bytes of a single object while a pack is unpacked. Default: 1 GiB.
@@ -35,6 +37,7 @@ impl Default for Limits {
             path_length: 4096,
             depth: 128,
             directory_entries: 100_000,
+            tree_entries: 2_000_000,
             pack_size: 4 << 30,
             object_size: 1 << 30,
             references: 1_000_000,

@@ -50,6 +50,18 @@ pub struct FluxReference {
 }
 
 impl FluxReference {
+    /// A revision that was found for this reference, as Flux writes it: `main@sha1:<commit>`, `v1.0.0@sha1:<commit>`;
+    /// where a full name was asked for, with that (`refs/pull/1/head@sha1:<commit>`); `sha1:<commit>` where none was.
+    #[must_use]
+    pub fn revision(&self, revision: &Revision) -> String {
+        let by_name = self.name.as_deref().filter(|name| !name.is_empty());
+        let by_commit = self.commit.as_deref().is_some_and(|id| !id.is_empty());
+        match by_name {
+            Some(name) if !by_commit => format!("{name}@sha1:{}", revision.id),
+            _ => flux_revision(revision),
+        }
+    }
+
     pub(crate) fn shown(&self) -> String {
         [
             &self.commit,
@@ -131,7 +143,8 @@ pub(crate) fn flux(reference: &FluxReference, references: &References) -> Meanin
             None => Meaning::Unknown,
         };
     } else if let Some(name) = given(&reference.name) {
-        references.named(&name)
+        // `^{}` asks for what a tag names, which is found anyway.
+        references.named(name.strip_suffix("^{}").unwrap_or(&name))
     } else if let Some(range) = given(&reference.semver) {
         let Ok(range) = Constraint::parse(&range) else {
             return Meaning::Unknown;
@@ -315,5 +328,16 @@ mod tests {
             "main@sha1:0000000000000000000000000000000000000001"
         );
         assert_eq!(flux_revision(&Revision::new("ab")), "sha1:ab");
+        let named = parse(r#"{"branch":"x","name":"refs/heads/main^{}"}"#);
+        let Meaning::Found(revision) = flux(&named, &refs) else {
+            panic!("found");
+        };
+        assert!(
+            named
+                .revision(&revision)
+                .starts_with("refs/heads/main^{}@sha1:")
+        );
+        let branch = parse(r#"{"branch":"main"}"#);
+        assert!(branch.revision(&revision).starts_with("main@sha1:"));
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     resolve::{self, FluxReference, Meaning, full_commit},
     store::LocalRepository,
     submodules::Submodules,
-    tree::GitTree,
+    tree::{GitTree, Surveys},
     url::GitUrl,
 };
 
@@ -38,6 +38,7 @@ pub(crate) struct SourceState {
     clock: Arc<dyn Clock>,
     place: Place,
     trees: Mutex<Trees>,
+    surveys: Arc<Surveys>,
 }
 
 pub(crate) enum Place {
@@ -54,6 +55,7 @@ impl SourceState {
             clock,
             place,
             trees: Mutex::default(),
+            surveys: Arc::default(),
         }
     }
 
@@ -195,7 +197,14 @@ impl GitSource {
                 revision: revision.id.clone(),
             });
         };
-        let tree = GitTree::new(objects, self.shared.limits.clone(), commit, root, lease);
+        let tree = GitTree::new(
+            objects,
+            self.shared.limits.clone(),
+            commit,
+            root,
+            lease,
+            self.shared.surveys.clone(),
+        );
         self.keep(&tree);
         Ok(tree)
     }
@@ -251,6 +260,7 @@ impl GitSource {
                     ObjectId::null(gix::hash::Kind::Sha1),
                     ObjectId::empty_tree(gix::hash::Kind::Sha1),
                     None,
+                    self.shared.surveys.clone(),
                 ))
             }
         }

@@ -1,5 +1,6 @@
 //! The files of one commit, read from the object database without a checkout.
 
+mod survey;
 mod walk;
 
 use std::{
@@ -13,6 +14,8 @@ use gitops_core::{Classified, ErrorClass};
 use gix::ObjectId;
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::survey::Surveys;
+use self::survey::Weights;
 use crate::{
     error::GitError,
     options::Limits,
@@ -46,6 +49,7 @@ pub struct GitTree {
     root: ObjectId,
     commit: ObjectId,
     mounts: Arc<Mounts>,
+    weights: Arc<Weights>,
 }
 
 /// What stands for the submodules, by their full paths; those of submodules included.
@@ -65,7 +69,7 @@ pub(crate) struct Shared {
     /// Keeps the objects from being collected.
     _lease: Option<Lease>,
     directories: Mutex<HashMap<ObjectId, Arc<Directory>>>,
-    linked: Mutex<HashMap<ObjectId, bool>>,
+    surveys: Arc<Surveys>,
 }
 
 /// A parsed tree object, sorted by name.
@@ -113,6 +117,7 @@ impl GitTree {
         commit: ObjectId,
         root: ObjectId,
         lease: Option<Lease>,
+        surveys: Arc<Surveys>,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -120,17 +125,19 @@ impl GitTree {
                 limits,
                 _lease: lease,
                 directories: Mutex::default(),
-                linked: Mutex::default(),
+                surveys,
             }),
             root,
             commit,
             mounts: Arc::default(),
+            weights: Arc::default(),
         }
     }
 
     /// The same tree with its submodules.
     pub(crate) fn with_mounts(mut self, mounts: Mounts) -> Self {
         self.mounts = Arc::new(mounts);
+        self.weights = Arc::default();
         self
     }
 
@@ -161,6 +168,10 @@ impl GitTree {
     ) -> Result<Vec<RawEntry>, TreeError> {
         self.shared.check_length(path)?;
         Ok(self.shared.directory(id, path)?.entries.clone())
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.limits
     }
 
     pub(crate) fn objects(&self) -> &Arc<Objects> {
@@ -213,6 +224,7 @@ impl FileTree for GitTree {
             Found::File { .. } | Found::Submodule | Found::Nothing => return Ok(Vec::new()),
         };
         let directory = tree.directory(&id, &path)?;
+        self.check_extent(tree, &id, &path)?;
         directory
             .entries
             .iter()
@@ -246,7 +258,7 @@ impl FileTree for GitTree {
                 id,
                 path: place,
             } => {
-                if self.has_mounts_below(&place) || tree.has_links(&id, &place)? {
+                if self.has_mounts_below(&place) || tree.survey(&id).linked {
                     Some(self.linked_id(path)?)
                 } else {
                     Some(ContentId(format!("git:{id}")))
@@ -430,29 +442,6 @@ impl Shared {
             Some(_) => Err(unusable("its target is too long")),
             None => Err(unusable("its target is missing from the object database")),
         }
-    }
-
-    /// Whether there is a symlink anywhere below a directory.
-    fn has_links(&self, id: &ObjectId, path: &str) -> Result<bool, TreeError> {
-        if let Some(known) = lock(&self.linked).get(id) {
-            return Ok(*known);
-        }
-        self.check_length(path)?;
-        let directory = self.directory(id, path)?;
-        let mut linked = directory
-            .entries
-            .iter()
-            .any(|entry| entry.mode == Mode::Symlink);
-        for entry in &directory.entries {
-            if linked {
-                break;
-            }
-            if entry.mode == Mode::Directory {
-                linked = self.has_links(&entry.id, &join(path, &entry.name))?;
-            }
-        }
-        lock(&self.linked).insert(*id, linked);
-        Ok(linked)
     }
 
     fn header(&self, id: &ObjectId, path: &str) -> Result<Option<(Kind, u64)>, TreeError> {

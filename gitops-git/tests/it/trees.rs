@@ -251,7 +251,84 @@ async fn hostile_trees_are_errors() {
         path.push_str("/d");
     };
     assert!(matches!(error, TreeError::LimitExceeded { .. }), "{error}");
-    assert!(tree.id("").is_err(), "a search without end is none");
+    assert!(tree.id("").unwrap().is_some(), "which needs no walk");
+}
+
+#[tokio::test]
+async fn trees_that_unfold_without_end_are_refused() {
+    let world = World::new();
+    let repo = world.repository("repo");
+    repo.write("a", "a");
+    repo.commit("x");
+    let blob = repo.git(&["rev-parse", "HEAD:a"]);
+    // Thirty objects, ten times each: more files than there are atoms in a room.
+    let mut id = repo.raw_object("tree", &entry("100644", "leaf", &blob));
+    for _ in 0..30 {
+        let wide: Vec<u8> = (0..10)
+            .flat_map(|n| entry("40000", &format!("d{n}"), &id))
+            .collect();
+        id = repo.raw_object("tree", &wide);
+    }
+    let first = open(&world, &repo.url(), &repo.commit_tree(&id)).await;
+    let refused = |error: TreeError| {
+        assert!(matches!(error, TreeError::LimitExceeded { .. }), "{error}");
+        assert!(error.to_string().contains("entries of a tree"), "{error}");
+    };
+    refused(first.list("").unwrap_err());
+    // A name inside it is found all the same, and so is what ends soon enough.
+    let deep = vec!["d3"; 30].join("/");
+    assert_eq!(
+        &first.read(&format!("{deep}/leaf")).unwrap().unwrap()[..],
+        b"a"
+    );
+    assert_eq!(first.list(&vec!["d3"; 27].join("/")).unwrap().len(), 10);
+    let empty = open(
+        &world,
+        &repo.url(),
+        &repo.commit_tree(&repo.raw_object("tree", b"")),
+    )
+    .await;
+    refused(first.changes_since(&empty).unwrap_err());
+    refused(empty.changes_since(&first).unwrap_err());
+
+    // The same by links: eleven directories, each with a hundred links to the next.
+    std::fs::remove_file(repo.path.join("a")).unwrap();
+    for n in 0..11 {
+        repo.write(&format!("l{n}/file"), "x");
+        for k in 0..100 {
+            repo.link(&format!("l{n}/{k}"), &format!("../l{}", n + 1));
+        }
+    }
+    let commit = repo.commit("links");
+    let linked = open(&world, &repo.url(), &commit).await;
+    refused(linked.list("l0").unwrap_err());
+    refused(linked.id("").unwrap_err());
+    assert_eq!(linked.list("l9").unwrap().len(), 101);
+    assert!(linked.read("l0/1/2/3/4/file").unwrap().is_some());
+
+    // Links round in a circle, each a harmless one.
+    let circle = world.repository("circle");
+    for (a, b) in [("a", "b"), ("b", "c"), ("c", "a")] {
+        circle.write(&format!("{a}/file"), "x");
+        circle.link(&format!("{a}/next"), &format!("../{b}"));
+    }
+    circle.commit("x");
+    let tree = open(&world, &circle.url(), "HEAD").await;
+    let (mut todo, mut seen) = (vec![String::new()], 0);
+    while let Some(dir) = todo.pop() {
+        for entry in tree.list(&dir).unwrap() {
+            seen += 1;
+            if entry.kind == EntryKind::Directory {
+                todo.push(
+                    format!("{dir}/{}", entry.name)
+                        .trim_start_matches('/')
+                        .to_owned(),
+                );
+            }
+        }
+    }
+    assert!((9..100).contains(&seen), "{seen}");
+    assert!(tree.id("").unwrap().is_some());
 }
 
 /// Writes the object without starting a program: thousands of them are needed.

@@ -3,7 +3,11 @@
 //! [`GitProvider`] opens a repository by URL, [`GitSource`] finds the commit that a revision means and
 //! fetches just that commit, [`GitTree`] reads its files from the object database. A repository of
 //! this machine is read in place; of a remote one a store below the cache directory keeps the
-//! commits that were asked for.
+//! commits that were asked for. Submodules are part of the tree ([`Submodules`]), signatures are checked by
+//! [`verify`], commits are made and pushed by [`write`], push events are read by [`webhook`].
+//!
+//! Everything that comes from elsewhere is bounded by [`Limits`] and [`Timeouts`]. A fetch ends when its
+//! future is dropped; the store is whole whatever moment that is.
 //!
 //! ```no_run
 //! # use std::sync::Arc;

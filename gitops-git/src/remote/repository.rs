@@ -312,11 +312,10 @@ impl RemoteRepository {
         commit: ObjectId,
     ) -> Result<Option<(Arc<Objects>, Lease)>, GitError> {
         let _no_collection = self.identified.leases.collecting.read().await;
-        if !store.has_tip(&commit) {
+        if !store.touch_tip(&commit)? {
             return Ok(None);
         }
         let lease = self.identified.leases.take(commit);
-        store.touch_tip(&commit)?;
         let mut objects = self.reader(store, false)?;
         // Somebody else may have put it there after the reader was opened.
         if objects.header(&commit)?.is_none() {

@@ -87,11 +87,11 @@ impl Store {
         self.tip_file(commit).exists()
     }
 
-    /// Notes that a commit was used just now.
-    pub(crate) fn touch_tip(&self, commit: &ObjectId) -> Result<(), GitError> {
+    /// Notes that a commit is used now; `false` where it is not there.
+    pub(crate) fn touch_tip(&self, commit: &ObjectId) -> Result<bool, GitError> {
         let file = self.tip_file(commit);
         let touch = || {
-            // The age of a file is no wall clock that anything is decided by, only an order.
+            // The age of a file is no time that anything is decided by, only an order; the system sets it elsewhere.
             #[allow(clippy::disallowed_methods)]
             let now = std::time::SystemTime::now();
             fs::File::options()
@@ -99,7 +99,11 @@ impl Store {
                 .open(&file)?
                 .set_modified(now)
         };
-        touch().map_err(|error| GitError::store(&file, error))
+        match touch() {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(GitError::store(&file, error)),
+        }
     }
 
     /// Marks the whole tree of `commit` as there.

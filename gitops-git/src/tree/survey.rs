@@ -8,8 +8,8 @@ use gix::{ObjectId, objs::TreeRefIter};
 
 use super::{ENTRY_SIZE, Found, GitTree, Kind, Mode, Mount, Shared, join, lock, walk};
 
-/// Directories remembered, at most.
-const REMEMBERED: usize = 1_000_000;
+/// More directories than this are not remembered from one survey to the next.
+const REMEMBERED: usize = 200_000;
 /// Ways into directories with links that are counted, at most.
 const WAYS: usize = 200_000;
 /// Directories and links inside each other that are counted, at most; each takes room on the stack.
@@ -45,6 +45,13 @@ impl Shared {
         if let Some(known) = known(id) {
             return known;
         }
+        // Not in the middle of a survey: what is forgotten there might have to be counted again without end.
+        {
+            let mut surveys = lock(&self.surveys);
+            if surveys.len() >= REMEMBERED {
+                surveys.clear();
+            }
+        }
         // No recursion: trees may be deeper than the stack.
         let mut path = vec![self.pending(*id)];
         loop {
@@ -60,13 +67,7 @@ impl Shared {
             }
             let (id, done) = (last.id, last.survey);
             path.pop();
-            {
-                let mut surveys = lock(&self.surveys);
-                if surveys.len() >= REMEMBERED {
-                    surveys.clear();
-                }
-                surveys.insert(id, done);
-            }
+            lock(&self.surveys).insert(id, done);
             match path.last_mut() {
                 Some(parent) => parent.survey.add(done),
                 None => return done,

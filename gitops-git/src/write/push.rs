@@ -17,6 +17,8 @@ use crate::{
 
 /// Bytes of a server's report, at most.
 const REPORT: u64 = 1 << 20;
+/// How long to wait for a reference that somebody else is moving.
+const BUSY: std::time::Duration = std::time::Duration::from_millis(200);
 /// Bytes of what hooks say, at most.
 const WORDS: usize = 2000;
 
@@ -73,6 +75,11 @@ impl GitSource {
                     if now.named(reference).map(|known| known.object) != tip {
                         return Ok(Attempt::Moved);
                     }
+                    // Somebody else is just moving it.
+                    if is_locked(&reason) {
+                        tokio::time::sleep(BUSY).await;
+                        return Ok(Attempt::Moved);
+                    }
                     Err(GitError::PushRejected {
                         url: self.url().to_string(),
                         reference: reference.to_owned(),
@@ -89,6 +96,19 @@ impl GitSource {
             }),
         }
     }
+}
+
+/// Whether a server refuses a push because another one of the same reference is under way.
+fn is_locked(reason: &str) -> bool {
+    let lower = reason.to_ascii_lowercase();
+    [
+        "lock ref",
+        "failed to lock",
+        "failed to update ref",
+        ".lock'",
+    ]
+    .iter()
+    .any(|words| lower.contains(words))
 }
 
 /// What the server made of a push.

@@ -196,6 +196,49 @@ async fn a_lost_race_is_run_again_and_overwrites_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_that_somebody_else_is_moving_is_waited_for() {
+    let world = World::new();
+    let repo = world.repository("repo");
+    repo.write("file", "0\n");
+    repo.commit("first");
+    let bare = publish(&repo.path, &world.path("srv"), "repo.git");
+    let server = Server::start(&world.path("srv")).await;
+    let source = world
+        .provider()
+        .build()
+        .open_url(&server.url("repo.git"))
+        .await
+        .unwrap();
+    let lock = bare.join("refs/heads/main.lock");
+    std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    std::fs::write(&lock, "").unwrap();
+    let runs = AtomicU32::new(0);
+    let main = options("main");
+    let commit = source.commit(&main, |_| {
+        runs.fetch_add(1, Ordering::SeqCst);
+        Ok(proposal(vec![write("file", "1\n")]))
+    });
+    let release = async {
+        while runs.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        std::fs::remove_file(&lock).unwrap();
+    };
+    let (committed, ()) = tokio::join!(commit, release);
+    assert!(matches!(committed.unwrap(), Committed::Pushed(_)));
+    assert_eq!(git(&bare, &["show", "main:file"]), "1");
+    // Where it stays locked, the attempts end.
+    std::fs::write(&lock, "").unwrap();
+    let mut few = options("main");
+    few.attempts = 2;
+    let error = source
+        .commit(&few, |_| Ok(proposal(vec![write("file", "2\n")])))
+        .await
+        .unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Conflict, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refusals_are_told() {
     let world = World::new();
     let repo = world.repository("repo");

@@ -4,7 +4,7 @@
 //! fetches just that commit, [`GitTree`] reads its files from the object database. A repository of
 //! this machine is read in place; of a remote one a store below the cache directory keeps the
 //! commits that were asked for. Submodules are part of the tree ([`Submodules`]), signatures are checked by
-//! [`verify`], commits are made and pushed by [`write`], push events are read by [`webhook`].
+//! [`verify`], commits are made and pushed by [`mod@write`], push events are read by [`webhook`].
 //!
 //! Everything that comes from elsewhere is bounded by [`Limits`] and [`Timeouts`]. A fetch ends when its
 //! future is dropped; the store is whole whatever moment that is.

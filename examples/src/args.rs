@@ -80,6 +80,21 @@ pub struct SourceArgs {
     /// Where fetched repositories are kept
     #[arg(long, value_name = "DIR", help_heading = "Sources", value_hint = ValueHint::DirPath)]
     pub cache: Option<PathBuf>,
+    #[command(flatten)]
+    pub rules: RuleArgs,
+}
+
+/// What is done to what repositories declare, and how it is judged.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RuleArgs {
+    /// Write objects of API versions that the cluster has removed as their successors, and leave
+    /// out those that have none; each is reported
+    #[arg(long, help_heading = "Rules")]
+    pub migrate_removed_apis: bool,
+    /// Judge the health of the kinds in FILE by its CEL expressions: a YAML list of
+    /// `{apiVersion, kind, current, inProgress, failed, message}`, as Flux's healthCheckExprs
+    #[arg(long, value_name = "FILE", help_heading = "Rules", value_hint = ValueHint::FilePath)]
+    pub health_rules: Option<PathBuf>,
 }
 
 /// How to print.

@@ -11,6 +11,7 @@ use gitops_core::{
     app::{ApplicationStatus, SyncState},
     events::{Event, EventSink},
     health::HealthStatus,
+    pipeline::Desired,
     plan::{Action, Outcome, Plan, Step},
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -296,6 +297,15 @@ impl EventSink for Progress {
         };
         self.bar.set_message(message);
     }
+}
+
+/// What was written otherwise than declared, a line each.
+pub fn rewrites(application: &str, desired: &Desired) -> String {
+    desired
+        .rewrites
+        .iter()
+        .map(|rewrite| format!("{application}: {rewrite}\n"))
+        .collect()
 }
 
 /// Prints text on standard error.

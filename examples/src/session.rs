@@ -1,12 +1,16 @@
 //! The layers joined as the command line asks.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use gitops_apply::{
     embedded::EmbeddedCluster,
     execute::SyncApplier,
-    health::ArgoHealth,
+    health::{ArgoHealth, CelRules},
     kube::{KubeCluster, KubeOptions},
 };
 use gitops_core::{
@@ -15,6 +19,7 @@ use gitops_core::{
     clock::{Clock, SystemClock},
     cluster::{Cluster, ClusterError, ListScope},
     controller::{Controller, ControllerOptions, Pass},
+    health::HealthCheck,
     pipeline::{Comparison, Layers, Outcome, Pipeline, PipelineOptions, SyncRequest},
     plan::{Plan, Report},
     policy::PermitAll,
@@ -26,10 +31,11 @@ use gitops_git::{GitProvider, UrlMap};
 use gitops_render::{
     DirectoryRenderer, HelmRenderer,
     repositories::{ChartRepositories, RepositoryOptions},
+    transform::RemovedApis,
 };
 
 use crate::{
-    args::{ClusterArgs, ClusterChoice, OutputArgs, SourceArgs},
+    args::{ClusterArgs, ClusterChoice, OutputArgs, RuleArgs, SourceArgs},
     output::Progress,
 };
 
@@ -106,6 +112,15 @@ pub async fn open_cluster(args: &ClusterArgs) -> Result<OpenCluster, Failure> {
     }
 }
 
+/// Where repositories are read from.
+#[derive(Debug, Default)]
+pub struct Repositories {
+    /// Where a URL is read from instead.
+    pub map: Vec<(String, String)>,
+    /// Where fetched repositories are kept.
+    pub cache: Option<PathBuf>,
+}
+
 /// Everything a command needs.
 pub struct Session {
     pub controller: Controller,
@@ -123,15 +138,26 @@ impl Session {
     ) -> Result<Self, Failure> {
         let opened = open_cluster(cluster).await?;
         let map = read_map(&sources.map)?;
-        Self::join(opened, cluster, map, sources.cache.clone(), output, options)
+        let repositories = Repositories {
+            map,
+            cache: sources.cache.clone(),
+        };
+        Self::join(
+            opened,
+            cluster,
+            repositories,
+            &sources.rules,
+            output,
+            options,
+        )
     }
 
     /// Joins the layers over an open cluster.
     pub fn join(
         opened: OpenCluster,
         cluster: &ClusterArgs,
-        map: Vec<(String, String)>,
-        cache: Option<PathBuf>,
+        Repositories { map, cache }: Repositories,
+        rules: &RuleArgs,
         output: &OutputArgs,
         options: ControllerOptions,
     ) -> Result<Self, Failure> {
@@ -157,7 +183,7 @@ impl Session {
         let live = opened.cluster();
         let state = Arc::new(ClusterStateStore::new(live.clone(), &cluster.namespace));
         let deadline = Duration::from_secs(cluster.timeout);
-        let pipeline = Pipeline::new(Layers {
+        let mut pipeline = Pipeline::new(Layers {
             sources: Arc::new(provider),
             dependencies: charts,
             renderers: vec![
@@ -169,7 +195,7 @@ impl Session {
                 state.clone(),
             )),
             cluster: live,
-            health: Arc::new(ArgoHealth),
+            health: health_check(rules.health_rules.as_deref())?,
             state,
             clock,
         })
@@ -184,6 +210,9 @@ impl Session {
             ..PipelineOptions::default()
         })
         .with_events(progress.clone());
+        if rules.migrate_removed_apis {
+            pipeline = pipeline.with_transformer(Arc::new(RemovedApis));
+        }
         let options = ControllerOptions {
             deadline,
             ..options
@@ -332,6 +361,19 @@ impl SourceProvider for Providers {
             None => self.git.open(source).await,
         }
     }
+}
+
+/// Argo CD's rules, behind those of a file where there is one.
+fn health_check(rules: Option<&Path>) -> Result<Arc<dyn HealthCheck>, Failure> {
+    let Some(file) = rules else {
+        return Ok(Arc::new(ArgoHealth));
+    };
+    let shown = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("--health-rules {shown}: {error}"))?;
+    let rules = CelRules::parse(&text, ArgoHealth)
+        .map_err(|error| format!("--health-rules {shown}: {error}"))?;
+    Ok(Arc::new(rules))
 }
 
 /// Reads `--map`: pairs, or JSON files of pairs whose relative paths start at the file.

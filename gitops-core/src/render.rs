@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     app::ApplicationSource,
     clock::Timestamp,
+    cluster::Discovery,
     error::{BoxError, Classified, ErrorClass},
-    object::Manifest,
+    object::{Manifest, ObjectId},
     source::{ContentId, FileTree, SourceError, TreeError},
 };
 
@@ -81,7 +82,71 @@ pub trait Transformer: Send + Sync {
         &self,
         manifest: Manifest,
         context: &TransformContext<'_>,
-    ) -> Result<Vec<Manifest>, RenderError>;
+    ) -> Result<Transformed, RenderError>;
+}
+
+/// What a [`Transformer`] made of a manifest.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Transformed {
+    /// The manifests that take its place.
+    pub manifests: Vec<Manifest>,
+    /// What somebody should know: how the object was written anew, or that it was left out.
+    pub rewrites: Vec<Rewrite>,
+}
+
+impl From<Manifest> for Transformed {
+    fn from(manifest: Manifest) -> Self {
+        Self {
+            manifests: vec![manifest],
+            rewrites: Vec::new(),
+        }
+    }
+}
+
+/// How a [`Transformer`] wrote an object anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewrite {
+    /// The object as it is declared.
+    pub object: ObjectId,
+    /// The `apiVersion` that it is declared in.
+    pub from: String,
+    /// The `apiVersion` that it is written in; `None` where the object is left out.
+    pub to: Option<String>,
+    /// What is written otherwise than declared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
+    /// What the new form cannot say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<String>,
+}
+
+impl fmt::Display for Rewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            object,
+            from,
+            to,
+            changes,
+            losses,
+        } = self;
+        match to {
+            None => write!(f, "{object} of {from} is left out")?,
+            Some(to) if to == from => write!(f, "{object} of {from} is changed")?,
+            Some(to) => write!(f, "{object} of {from} is written as {to}")?,
+        }
+        let mut separator = ": ";
+        for change in changes {
+            write!(f, "{separator}{change}")?;
+            separator = ", ";
+        }
+        if !losses.is_empty() {
+            if changes.is_empty() && to.is_none() {
+                return write!(f, ": {}", losses.join(", "));
+            }
+            write!(f, "; lost: {}", losses.join(", "))?;
+        }
+        Ok(())
+    }
 }
 
 /// What a [`Transformer`] knows besides the manifest.
@@ -93,6 +158,8 @@ pub struct TransformContext<'a> {
     pub namespace: &'a str,
     /// Version of the cluster.
     pub kube_version: &'a str,
+    /// What the cluster serves; empty where there is no cluster to ask.
+    pub served: &'a Discovery,
 }
 
 /// Everything besides the files that a render depends on.

@@ -10,6 +10,7 @@ mod recording;
 pub mod repositories;
 mod source_options;
 pub mod template;
+pub mod transform;
 pub mod tree;
 
 pub use directory::DirectoryRenderer;

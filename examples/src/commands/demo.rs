@@ -16,10 +16,10 @@ use serde_json::json;
 
 use crate::{
     Exit, FAILED,
-    args::Demo,
+    args::{Demo, RuleArgs},
     commands::{bootstrap, diff},
     output::{self, Paint, plan_text},
-    session::{Session, open_cluster},
+    session::{Repositories, Session, open_cluster},
 };
 
 /// URL under which the demo's Applications name their repository.
@@ -38,8 +38,11 @@ pub async fn run(args: Demo) -> Exit {
     let session = Session::join(
         opened,
         &args.cluster,
-        map,
-        Some(repository.path.join(".git/demo-cache")),
+        Repositories {
+            map,
+            cache: Some(repository.path.join(".git/demo-cache")),
+        },
+        &RuleArgs::default(),
         &args.output,
         ControllerOptions::default(),
     )?;

@@ -40,6 +40,7 @@ pub async fn run(args: Diff) -> Exit {
                 continue;
             }
         };
+        output::complain(&output::rewrites(application.name(), &comparison.desired));
         if comparison.differences().next().is_some() && status == 0 {
             status = DIFFERENT;
         }

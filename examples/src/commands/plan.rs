@@ -26,6 +26,7 @@ pub async fn run(args: Plan) -> Exit {
     for application in &applications {
         match session.plan(application, &request).await {
             Ok(comparison) => {
+                output::complain(&output::rewrites(application.name(), &comparison.desired));
                 if !comparison.plan.is_empty() && status == 0 {
                     status = DIFFERENT;
                 }

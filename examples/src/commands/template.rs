@@ -6,7 +6,10 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum, ValueHint};
 use gitops_core::clock::Timestamp;
 use gitops_render::{
-    helm::{ChartSource, LoadOptions, Profile, TemplateOptions, ValueOptions, template},
+    helm::{
+        Capabilities, ChartSource, LoadOptions, Profile, TemplateOptions, ValueOptions, template,
+    },
+    transform::{RemovedApis, Target},
     tree::DirTree,
 };
 
@@ -72,6 +75,10 @@ pub struct Template {
     /// The Helm whose output is wanted: v4 (4.3) or v3 (3.22)
     #[arg(long, value_enum, default_value_t = HelmProfile::V4)]
     pub profile: HelmProfile,
+    /// Write objects of API versions that the Kubernetes version has removed as their successors,
+    /// and leave out those that have none; each is reported
+    #[arg(long)]
+    pub migrate_removed_apis: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -124,8 +131,13 @@ pub fn run(args: Template) -> Exit {
     options.render.now = now;
     options.load = LoadOptions::default();
     options.load.shown_path.clone_from(chart);
+    let kube_version = options
+        .kube_version
+        .clone()
+        .filter(|version| !version.is_empty())
+        .unwrap_or_else(|| Capabilities::default_of(&profile).kube_version.version);
     let path = Path::new(chart);
-    let output = if path.is_file() {
+    let mut output = if path.is_file() {
         let archive = std::fs::read(path)?;
         template(
             ChartSource::Archive(&archive),
@@ -151,6 +163,17 @@ pub fn run(args: Template) -> Exit {
             .map(|w| format!("WARNING: {w}\n"))
             .collect::<String>(),
     );
+    if args.migrate_removed_apis {
+        let target = Target::version(&kube_version)?;
+        let (stdout, rewrites) = RemovedApis.migrate_text(&output.stdout, &target)?;
+        output.stdout = stdout;
+        output::complain(
+            &rewrites
+                .iter()
+                .map(|rewrite| format!("{rewrite}\n"))
+                .collect::<String>(),
+        );
+    }
     output::print(&output.stdout);
     output::complain(&output.stderr);
     Ok(i32::from(output.code))

@@ -18,5 +18,6 @@ mod layering;
 mod layers;
 mod real_apps;
 mod real_cluster;
+mod real_seed;
 mod run;
 mod support;

@@ -8,6 +8,8 @@
 //! Rules are pure functions of the object and of the time that is passed in.
 
 mod builtin;
+#[cfg(feature = "cel")]
+mod cel;
 mod custom;
 mod kstatus;
 mod pods;
@@ -15,6 +17,8 @@ mod rules;
 mod typed;
 mod workloads;
 
+#[cfg(feature = "cel")]
+pub use cel::{CelRuleError, CelRules};
 use gitops_core::{
     Classified, ErrorClass, Manifest,
     clock::Timestamp,

@@ -317,6 +317,8 @@ pub enum ConditionType {
     ExcludedResourceWarning,
     /// Objects in the namespace that belong to no application.
     OrphanedResourceWarning,
+    /// An object is written in another form than declared, so that the cluster takes it.
+    RewrittenResourceWarning,
     /// A condition this software does not know.
     #[serde(untagged)]
     Other(String),

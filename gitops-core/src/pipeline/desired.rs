@@ -13,7 +13,7 @@ use crate::{
     plan::{DesiredSet, Owner},
     render::{
         Lookup, Prepared, Randomness, RememberedValues, RenderError, RenderInput, RenderOutcome,
-        Rendered, TransformContext, Trees,
+        Rendered, Rewrite, TransformContext, Transformed, Trees,
     },
     source::{ContentId, FileTree, Revision, RevisionSpec, SourceRef, TreeError},
     state::{StateItem, StateKey, load_json},
@@ -30,6 +30,8 @@ pub struct Desired {
     pub warnings: Vec<String>,
     /// Objects that were declared several times; the last declaration won.
     pub repeated: Vec<ObjectId>,
+    /// Objects that transformers wrote anew or left out.
+    pub rewrites: Vec<Rewrite>,
     /// Random values of charts by index of the source, to be saved before anything is applied.
     pub(super) remembered: BTreeMap<usize, RememberedValues>,
     /// Whether `remembered` holds anything that the state store does not.
@@ -98,6 +100,7 @@ impl Pipeline {
             sources: Vec::new(),
             warnings: Vec::new(),
             repeated: Vec::new(),
+            rewrites: Vec::new(),
             remembered: BTreeMap::new(),
             remembered_changed: false,
         };
@@ -140,10 +143,11 @@ impl Pipeline {
                 revision,
                 source_type: rendered.source_type,
             });
-            self.add_objects(&mut declared, application, &rendered.manifests)?;
+            self.add_objects(&mut declared, application, &discovery, &rendered.manifests)?;
         }
         desired.set.objects = declared.objects.into_iter().flatten().collect();
         desired.repeated = declared.repeated;
+        desired.rewrites = declared.rewrites;
         desired.remembered_changed = remembered != known;
         desired.remembered = remembered;
         Ok(desired)
@@ -297,6 +301,7 @@ impl Pipeline {
         &self,
         declared: &mut Declared,
         application: &Application,
+        discovery: &Discovery,
         manifests: &[Manifest],
     ) -> Result<(), PipelineError> {
         let context = TransformContext {
@@ -307,14 +312,20 @@ impl Pipeline {
                 .namespace
                 .as_deref()
                 .unwrap_or_default(),
-            kube_version: self.options.kube_version.as_deref().unwrap_or_default(),
+            kube_version: &discovery.version,
+            served: discovery,
         };
         for manifest in manifests {
             let mut stage = vec![manifest.clone()];
             for transformer in &self.transformers {
                 let mut next = Vec::with_capacity(stage.len());
                 for manifest in stage {
-                    next.extend(transformer.transform(manifest, &context)?);
+                    let Transformed {
+                        manifests,
+                        rewrites,
+                    } = transformer.transform(manifest, &context)?;
+                    next.extend(manifests);
+                    declared.rewrites.extend(rewrites);
                 }
                 stage = next;
             }
@@ -332,6 +343,7 @@ struct Declared {
     objects: Vec<Option<Manifest>>,
     places: HashMap<ObjectId, usize>,
     repeated: Vec<ObjectId>,
+    rewrites: Vec<Rewrite>,
 }
 
 impl Declared {

@@ -393,6 +393,13 @@ fn warnings(desired: &Desired, shared: Vec<String>) -> Vec<Condition> {
     if !shared.is_empty() {
         warn(ConditionType::SharedResourceWarning, shared.join("; "));
     }
+    for rewrite in &desired.rewrites {
+        let condition = match rewrite.to {
+            Some(_) => ConditionType::RewrittenResourceWarning,
+            None => ConditionType::ExcludedResourceWarning,
+        };
+        warn(condition, rewrite.to_string());
+    }
     conditions
 }
 

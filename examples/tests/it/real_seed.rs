@@ -65,19 +65,30 @@ fn summary(ran: &Ran) -> String {
         let status = &application["status"];
         text.push_str(&format!(
             "{name}: {} {} {} writes; {}\n",
-            status["sync"]["status"], status["health"], application["writes"],
+            status["sync"]["status"],
+            status["health"],
+            application["writes"],
             status["operationState"]["message"]
         ));
         for condition in status["conditions"].as_array().into_iter().flatten() {
-            text.push_str(&format!("    {} {}\n", condition["type"], condition["message"]));
+            text.push_str(&format!(
+                "    {} {}\n",
+                condition["type"], condition["message"]
+            ));
         }
         for resource in status["resources"].as_array().into_iter().flatten() {
             if resource["status"] != "Synced"
-                || !matches!(resource["health"]["status"].as_str(), None | Some("Healthy"))
+                || !matches!(
+                    resource["health"]["status"].as_str(),
+                    None | Some("Healthy")
+                )
             {
                 text.push_str(&format!(
                     "    {} {}/{} {} {}\n",
-                    resource["kind"], resource["namespace"], resource["name"], resource["status"],
+                    resource["kind"],
+                    resource["namespace"],
+                    resource["name"],
+                    resource["status"],
                     resource["health"]
                 ));
             }

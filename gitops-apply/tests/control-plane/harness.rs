@@ -127,6 +127,7 @@ impl ControlPlane {
             ),
             "--disable-admission-plugins=ServiceAccount".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
+            "--allow-privileged=true".to_owned(),
         ];
         self.spawn("kube-apiserver", &arguments);
         self.wait_for("/readyz");

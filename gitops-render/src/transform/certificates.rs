@@ -12,16 +12,14 @@ pub(super) fn request(draft: &mut Draft, _from: &str) -> Result<(), String> {
         return Ok(());
     };
     if is_unset(spec, "signerName") {
-        return Err(
-            "certificates.k8s.io/v1 has no default signer; set spec.signerName".to_owned(),
-        );
+        return Err("certificates.k8s.io/v1 has no default signer; set spec.signerName".to_owned());
     }
     if is_unset(spec, "usages") {
         spec.insert(
             "usages".to_owned(),
             json!(["digital signature", "key encipherment"]),
         );
-        draft.changed("spec.usages: digital signature and key encipherment, as before");
+        draft.changed("spec.usages: digital signature and key encipherment as before");
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ pub(super) fn definition(draft: &mut Draft, _from: &str) -> Result<(), String> {
         }
     }
     if set_default(&mut spec, "scope", "Namespaced") {
-        draft.changed("spec.scope: Namespaced, as before");
+        draft.changed("spec.scope: Namespaced as before");
     }
     // Unknown fields were kept unless the definition said otherwise.
     let preserve = match spec.remove("preserveUnknownFields") {
@@ -117,7 +117,7 @@ fn lift_versions(draft: &mut Draft, spec: &mut Fields, preserve: bool) {
     if has_no_schema {
         draft.changed("a schema that lets everything pass");
     } else if preserve {
-        draft.changed("the schema keeps unknown fields, as before");
+        draft.changed("the schema keeps unknown fields as before");
     }
     for change in structure.changes() {
         draft.changed(change);

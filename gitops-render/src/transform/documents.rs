@@ -73,7 +73,9 @@ impl RemovedApis {
         rewrites: &mut Vec<Rewrite>,
     ) -> Result<(), RenderError> {
         if let Some(Value::Array(items)) = value.get("items")
-            && value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"))
+            && value["kind"]
+                .as_str()
+                .is_some_and(|kind| kind.ends_with("List"))
         {
             for item in items.clone() {
                 self.migrate_value(item, target, values, rewrites)?;

@@ -28,9 +28,8 @@ pub(super) fn control(draft: &mut Draft, from: &str) -> Result<(), String> {
         );
     let shares = limited.get("nominalConcurrencyShares");
     let is_zero = shares.and_then(serde_json::Value::as_i64) == Some(0);
-    let defaulted = to_v1
-        && !zero_counts
-        && (is_zero || is_unset(limited, "nominalConcurrencyShares"));
+    let defaulted =
+        to_v1 && !zero_counts && (is_zero || is_unset(limited, "nominalConcurrencyShares"));
     if defaulted {
         limited.insert("nominalConcurrencyShares".to_owned(), DEFAULT_SHARES.into());
     }
@@ -38,7 +37,7 @@ pub(super) fn control(draft: &mut Draft, from: &str) -> Result<(), String> {
         draft.changed("spec.limited.assuredConcurrencyShares is nominalConcurrencyShares");
     }
     if defaulted {
-        draft.changed("spec.limited.nominalConcurrencyShares: 30, as before");
+        draft.changed("spec.limited.nominalConcurrencyShares: 30 as before");
     }
     if to_v1
         && let Some(annotations) = object_mut(draft.metadata(), "annotations")

@@ -33,7 +33,7 @@ pub(super) fn ingress(draft: &mut Draft, _from: &str) -> Result<(), String> {
                 lift_backend(backend);
             }
             if set_default(path, "pathType", "ImplementationSpecific") {
-                draft.changed("pathType: ImplementationSpecific, as before");
+                draft.changed("pathType: ImplementationSpecific as before");
             }
         }
     }

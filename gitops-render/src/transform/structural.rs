@@ -75,13 +75,7 @@ pub(super) fn structural(schema: Value, with_status: bool, structure: &mut Struc
         Value::Object(fields) => fields,
         _ => Map::new(),
     };
-    shape(
-        &mut fields,
-        Level::Root { with_status },
-        "",
-        0,
-        structure,
-    );
+    shape(&mut fields, Level::Root { with_status }, "", 0, structure);
     Value::Object(fields)
 }
 
@@ -204,6 +198,9 @@ const KEYWORDS: [&str; 36] = [
 fn shape_int_or_string(schema: &mut Fields) -> bool {
     let marked = schema.get(INT_OR_STRING) == Some(&Value::Bool(true));
     let is_open = is_unset(schema, "type") || schema.get("type").is_some_and(Value::is_array);
+    if is_open {
+        hoist_restrictions(schema);
+    }
     let alternatives = ["anyOf", "oneOf"]
         .into_iter()
         .find(|junctor| is_int_or_string(schema.get(*junctor)));
@@ -223,6 +220,64 @@ fn shape_int_or_string(schema: &mut Fields) -> bool {
         );
     }
     true
+}
+
+/// What restricts only numbers or only texts means the same outside of the alternative for them.
+fn hoist_restrictions(schema: &mut Fields) {
+    const OF_NUMBERS: [&str; 5] = [
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "maximum",
+        "minimum",
+        "multipleOf",
+    ];
+    const OF_TEXTS: [&str; 3] = ["maxLength", "minLength", "pattern"];
+    let restrictions = |alternative: &Fields| -> Option<Vec<String>> {
+        let movable: &[&str] = match text(alternative, "type") {
+            "integer" => &OF_NUMBERS,
+            "string" => &OF_TEXTS,
+            _ => return None,
+        };
+        alternative
+            .keys()
+            .filter(|keyword| !matches!(keyword.as_str(), "type" | "format" | "description"))
+            .map(|keyword| movable.contains(&keyword.as_str()).then(|| keyword.clone()))
+            .collect()
+    };
+    for junctor in ["anyOf", "oneOf"] {
+        let Some(Value::Array(alternatives)) = schema.get(junctor) else {
+            continue;
+        };
+        let found: Option<Vec<Vec<String>>> = alternatives
+            .iter()
+            .map(|alternative| alternative.as_object().and_then(restrictions))
+            .collect();
+        let types: BTreeSet<&str> = alternatives
+            .iter()
+            .filter_map(|alternative| alternative.get("type")?.as_str())
+            .collect();
+        let Some(found) = found else { continue };
+        let is_free = found
+            .iter()
+            .flatten()
+            .all(|keyword| !schema.contains_key(keyword));
+        if alternatives.len() != 2 || types.len() != 2 || !is_free {
+            continue;
+        }
+        let mut hoisted = Vec::new();
+        if let Some(Value::Array(alternatives)) = schema.get_mut(junctor) {
+            for (alternative, keywords) in alternatives.iter_mut().zip(found) {
+                for keyword in keywords {
+                    let value = alternative
+                        .as_object_mut()
+                        .and_then(|it| it.remove(&keyword));
+                    hoisted.extend(value.map(|value| (keyword, value)));
+                }
+            }
+        }
+        schema.extend(hoisted);
+        return;
+    }
 }
 
 /// Whether alternatives are just those of integers and texts.
@@ -247,7 +302,11 @@ fn is_int_or_string(alternatives: Option<&Value>) -> bool {
 fn shape_type(schema: &mut Fields, structure: &mut Structure) {
     if let Some(Value::Array(types)) = schema.get("type") {
         let named: Vec<&str> = types.iter().filter_map(Value::as_str).collect();
-        let rest: Vec<&str> = named.iter().copied().filter(|name| *name != "null").collect();
+        let rest: Vec<&str> = named
+            .iter()
+            .copied()
+            .filter(|name| *name != "null")
+            .collect();
         let only = match rest.as_slice() {
             [only] => Some((*only).to_owned()),
             _ => None,
@@ -501,7 +560,14 @@ fn nest(
     match schema.get_mut("items") {
         Some(Value::Object(items)) => {
             let stated = text(items, "type").to_owned();
-            nest(items, &stated, false, &format!("{at}[]"), depth + 1, structure);
+            nest(
+                items,
+                &stated,
+                false,
+                &format!("{at}[]"),
+                depth + 1,
+                structure,
+            );
         }
         Some(_) => {
             schema.remove("items");

@@ -19,7 +19,10 @@ pub(super) fn configuration(draft: &mut Draft, _from: &str) -> Result<(), String
             ("timeoutSeconds", json!(30)),
         ];
         for (field, value) in defaults {
-            let note = format!("{field}: {}, as before", value.to_string().trim_matches('"'));
+            let note = format!(
+                "{field}: {} as before",
+                value.to_string().trim_matches('"')
+            );
             if set_default(webhook, field, value) {
                 notes.push(note);
             }
@@ -30,7 +33,7 @@ pub(super) fn configuration(draft: &mut Draft, _from: &str) -> Result<(), String
             .is_none_or(Vec::is_empty);
         if has_no_versions {
             webhook.insert("admissionReviewVersions".to_owned(), json!(["v1beta1"]));
-            notes.push("admissionReviewVersions: v1beta1, as before".to_owned());
+            notes.push("admissionReviewVersions: v1beta1 as before".to_owned());
         }
         let effects = text(webhook, "sideEffects");
         if !matches!(effects, "None" | "NoneOnDryRun") {

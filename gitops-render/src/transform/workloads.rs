@@ -22,7 +22,7 @@ pub(super) fn deployment(draft: &mut Draft, from: &str) -> Lifted {
     if from == EXTENSIONS {
         for field in ["progressDeadlineSeconds", "revisionHistoryLimit"] {
             if set_default(&mut spec, field, UNLIMITED) {
-                draft.changed(format!("spec.{field}: unlimited, as before"));
+                draft.changed(format!("spec.{field}: unlimited as before"));
             }
         }
         if let Some(strategy) = object_at(&mut spec, "strategy") {
@@ -32,14 +32,14 @@ pub(super) fn deployment(draft: &mut Draft, from: &str) -> Lifted {
             if is_rolling && let Some(rolling) = object_at(strategy, "rollingUpdate") {
                 for field in ["maxSurge", "maxUnavailable"] {
                     if set_default(rolling, field, 1) {
-                        draft.changed(format!("spec.strategy.rollingUpdate.{field}: 1, as before"));
+                        draft.changed(format!("spec.strategy.rollingUpdate.{field}: 1 as before"));
                     }
                 }
             }
         }
     }
     if from == APPS_BETA_1 && set_default(&mut spec, "revisionHistoryLimit", 2) {
-        draft.changed("spec.revisionHistoryLimit: 2, as before");
+        draft.changed("spec.revisionHistoryLimit: 2 as before");
     }
     if spec.remove("rollbackTo").is_some_and(|it| !it.is_null()) {
         draft.lost("spec.rollbackTo");
@@ -55,7 +55,10 @@ pub(super) fn daemon_set(draft: &mut Draft, from: &str) -> Lifted {
     if from == EXTENSIONS {
         update_on_delete(draft, &mut spec);
     }
-    if spec.remove("templateGeneration").is_some_and(|it| !it.is_null()) {
+    if spec
+        .remove("templateGeneration")
+        .is_some_and(|it| !it.is_null())
+    {
         draft.changed("spec.templateGeneration left out");
     }
     draft.put_spec(spec);
@@ -88,10 +91,8 @@ fn common(draft: &mut Draft, from: &str) -> Option<Fields> {
         let labels = template_labels(&mut spec).filter(|labels| !labels.is_empty());
         if let Some(labels) = labels {
             if is_unset(&spec, "selector") {
-                let selector = Fields::from_iter([(
-                    "matchLabels".to_owned(),
-                    Value::Object(labels.clone()),
-                )]);
+                let selector =
+                    Fields::from_iter([("matchLabels".to_owned(), Value::Object(labels.clone()))]);
                 spec.insert("selector".to_owned(), Value::Object(selector));
                 draft.changed("spec.selector: the labels of the template");
             }
@@ -120,6 +121,6 @@ fn update_on_delete(draft: &mut Draft, spec: &mut Fields) {
     if let Some(strategy) = object_at(spec, "updateStrategy")
         && set_default(strategy, "type", "OnDelete")
     {
-        draft.changed("spec.updateStrategy.type: OnDelete, as before");
+        draft.changed("spec.updateStrategy.type: OnDelete as before");
     }
 }

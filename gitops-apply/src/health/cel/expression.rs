@@ -209,7 +209,9 @@ impl Language {
                 }
                 ExecutionError::IndexOutOfBounds(_) => Failure::NotYet("such an item".to_owned()),
                 // Errors hold values of the object, which may be secret: only their kind is told.
-                error => Failure::Wrong(format!("its rule cannot be evaluated: {}", kind_of(&error))),
+                error => {
+                    Failure::Wrong(format!("its rule cannot be evaluated: {}", kind_of(&error)))
+                }
             })
     }
 }

@@ -214,7 +214,10 @@ impl Rule {
 
     fn is_for(&self, object: &Manifest) -> bool {
         self.group == object.group()
-            && self.kind.as_deref().is_none_or(|kind| kind == object.kind())
+            && self
+                .kind
+                .as_deref()
+                .is_none_or(|kind| kind == object.kind())
     }
 
     fn assess(

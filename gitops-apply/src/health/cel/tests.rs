@@ -67,7 +67,10 @@ fn expressions_are_asked_in_order() {
     );
     assert_eq!(
         health(json!({"conditions": condition("True"), "observedGeneration": 1})),
-        is(HealthStatus::Progressing, "generation 2 is not observed yet")
+        is(
+            HealthStatus::Progressing,
+            "generation 2 is not observed yet"
+        )
     );
     assert_eq!(
         health(json!({})),
@@ -108,8 +111,10 @@ fn lists_of_rules_leave_the_rest_to_the_other_check() {
 #[test]
 fn what_is_under_deletion_is_left_to_the_other_check() {
     let mut till = object(json!({"conditions": [{"type": "Open", "status": "True"}]}));
-    till.metadata_mut()
-        .insert("deletionTimestamp".to_owned(), "2026-01-01T00:00:00Z".into());
+    till.metadata_mut().insert(
+        "deletionTimestamp".to_owned(),
+        "2026-01-01T00:00:00Z".into(),
+    );
     let health = rules(TILL).assess(&till, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(health.unwrap().message, "Pending deletion");
 }

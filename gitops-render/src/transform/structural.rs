@@ -124,6 +124,10 @@ fn shape(schema: &mut Fields, level: Level, at: &str, depth: usize, structure: &
     if !shape_int_or_string(schema) {
         shape_type(schema, structure);
     }
+    // Only objects can be resources.
+    if text(schema, "type") != "object" {
+        schema.remove(EMBEDDED);
+    }
     state_fields_of_junctors(schema, at, structure);
     for junctor in JUNCTORS {
         nested_list(schema, junctor, at, depth, structure);
@@ -639,6 +643,11 @@ fn shape_object(
             };
             match name.as_str() {
                 "metadata" if level != Level::Value => only_names(property, &at, structure),
+                "metadata" if is_resource => {
+                    property.insert("type".to_owned(), "object".into());
+                    property.remove(EMBEDDED);
+                    shape(property, Level::Value, &at, depth + 1, structure);
+                }
                 "apiVersion" | "kind" if is_resource => {
                     property.insert("type".to_owned(), "string".into());
                     property.remove("default");

@@ -88,8 +88,7 @@ fn common(draft: &mut Draft, from: &str) -> Option<Fields> {
     draft.remove_status();
     let mut spec = draft.take_spec()?;
     if from == EXTENSIONS || from == APPS_BETA_1 {
-        let labels = template_labels(&mut spec).filter(|labels| !labels.is_empty());
-        if let Some(labels) = labels {
+        if let Some(labels) = template_labels(&mut spec) {
             if is_unset(&spec, "selector") {
                 let selector =
                     Fields::from_iter([("matchLabels".to_owned(), Value::Object(labels.clone()))]);
@@ -102,7 +101,7 @@ fn common(draft: &mut Draft, from: &str) -> Option<Fields> {
                 Value::Object(own) => own.is_empty(),
                 _ => false,
             };
-            if has_none {
+            if has_none && !labels.is_empty() {
                 *own = Value::Object(labels);
                 draft.changed("metadata.labels: the labels of the template");
             }

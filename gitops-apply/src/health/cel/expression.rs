@@ -25,7 +25,7 @@ const LOOPS: usize = 2;
 const STEPS: usize = 2_000_000;
 
 /// Functions besides operators.
-const FUNCTIONS: [&str; 22] = [
+const FUNCTIONS: [&str; 23] = [
     "bool",
     "bytes",
     "contains",
@@ -48,6 +48,7 @@ const FUNCTIONS: [&str; 22] = [
     "string",
     "type",
     "uint",
+    "value",
 ];
 
 /// CEL as health rules speak it.

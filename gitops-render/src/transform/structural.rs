@@ -128,7 +128,7 @@ fn shape(schema: &mut Fields, level: Level, at: &str, depth: usize, structure: &
     if text(schema, "type") != "object" {
         schema.remove(EMBEDDED);
     }
-    state_fields_of_junctors(schema, at, structure);
+    state_fields_of_junctors(schema, structure);
     for junctor in JUNCTORS {
         nested_list(schema, junctor, at, depth, structure);
     }
@@ -400,7 +400,7 @@ fn inferred_type(schema: &Fields) -> Option<&'static str> {
 }
 
 /// Every field that an alternative speaks of is stated outside of it, too.
-fn state_fields_of_junctors(schema: &mut Fields, at: &str, structure: &mut Structure) {
+fn state_fields_of_junctors(schema: &mut Fields, structure: &mut Structure) {
     let mut spoken = Vec::new();
     for junctor in JUNCTORS {
         if let Some(Value::Array(alternatives)) = schema.get(junctor) {
@@ -411,17 +411,11 @@ fn state_fields_of_junctors(schema: &mut Fields, at: &str, structure: &mut Struc
         spoken.push(not.clone());
     }
     for alternative in &spoken {
-        state_fields(schema, alternative, at, 0, structure);
+        state_fields(schema, alternative, 0, structure);
     }
 }
 
-fn state_fields(
-    schema: &mut Fields,
-    spoken: &Fields,
-    at: &str,
-    depth: usize,
-    structure: &mut Structure,
-) {
+fn state_fields(schema: &mut Fields, spoken: &Fields, depth: usize, structure: &mut Structure) {
     if depth > DEEPEST {
         return;
     }
@@ -448,7 +442,7 @@ fn state_fields(
                 Value::Object(outline(property))
             });
             if let Some(stated) = stated.as_object_mut() {
-                state_fields(stated, property, at, depth + 1, structure);
+                state_fields(stated, property, depth + 1, structure);
             }
         }
     }
@@ -457,18 +451,18 @@ fn state_fields(
             .entry("items")
             .or_insert_with(|| Value::Object(outline(items)));
         if let Some(stated) = stated.as_object_mut() {
-            state_fields(stated, items, at, depth + 1, structure);
+            state_fields(stated, items, depth + 1, structure);
         }
     }
     for junctor in JUNCTORS {
         if let Some(Value::Array(alternatives)) = spoken.get(junctor) {
             for alternative in alternatives.iter().filter_map(Value::as_object) {
-                state_fields(schema, alternative, at, depth + 1, structure);
+                state_fields(schema, alternative, depth + 1, structure);
             }
         }
     }
     if let Some(Value::Object(not)) = spoken.get("not") {
-        state_fields(schema, not, at, depth + 1, structure);
+        state_fields(schema, not, depth + 1, structure);
     }
 }
 

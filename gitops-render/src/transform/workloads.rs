@@ -87,24 +87,23 @@ pub(super) fn stateful_set(draft: &mut Draft, from: &str) -> Lifted {
 fn common(draft: &mut Draft, from: &str) -> Option<Fields> {
     draft.remove_status();
     let mut spec = draft.take_spec()?;
-    if from == EXTENSIONS || from == APPS_BETA_1 {
-        if let Some(labels) = template_labels(&mut spec) {
-            if is_unset(&spec, "selector") {
-                let selector =
-                    Fields::from_iter([("matchLabels".to_owned(), Value::Object(labels.clone()))]);
-                spec.insert("selector".to_owned(), Value::Object(selector));
-                draft.changed("spec.selector: the labels of the template");
-            }
-            let own = draft.metadata().entry("labels").or_insert(Value::Null);
-            let has_none = match &*own {
-                Value::Null => true,
-                Value::Object(own) => own.is_empty(),
-                _ => false,
-            };
-            if has_none && !labels.is_empty() {
-                *own = Value::Object(labels);
-                draft.changed("metadata.labels: the labels of the template");
-            }
+    let had_defaults = from == EXTENSIONS || from == APPS_BETA_1;
+    if had_defaults && let Some(labels) = template_labels(&mut spec) {
+        if is_unset(&spec, "selector") {
+            let selector =
+                Fields::from_iter([("matchLabels".to_owned(), Value::Object(labels.clone()))]);
+            spec.insert("selector".to_owned(), Value::Object(selector));
+            draft.changed("spec.selector: the labels of the template");
+        }
+        let own = draft.metadata().entry("labels").or_insert(Value::Null);
+        let has_none = match &*own {
+            Value::Null => true,
+            Value::Object(own) => own.is_empty(),
+            _ => false,
+        };
+        if has_none && !labels.is_empty() {
+            *own = Value::Object(labels);
+            draft.changed("metadata.labels: the labels of the template");
         }
     }
     Some(spec)

@@ -108,7 +108,7 @@ fn compare_peaks(name: &str, input: &[&str]) {
             .args(input)
             .output();
         let ours = ours.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-        eprintln!("{name}: peak with values {mode}: {} KiB", ours.unwrap_or_default());
+        eprintln!("{name}: peak with values {mode}: {}", ours.unwrap_or_default());
         run_peer(
             &format!("{name}: peak with values {mode}"),
             &[input, &["--peak", mode]].concat(),
@@ -129,13 +129,15 @@ fn peak_of(arguments: &[String]) {
         text = std::fs::read_to_string(&input[0]).expect("the file is readable");
         Box::new(text.split("\n---").filter(|document| !document.trim().is_empty()))
     };
+    let before = peak_kib();
     let values = documents.map(|document| yaml::from_str(document).expect("YAML"));
     if mode == "kept" {
         black_box(values.collect::<Vec<Value>>());
     } else {
         values.for_each(|value| drop(black_box(value)));
     }
-    println!("{}", peak_kib());
+    let after = peak_kib();
+    println!("{after} KiB, {} of it for parsing", after - before);
 }
 
 fn compare(criterion: &mut Criterion, name: &str, documents: &[String]) {

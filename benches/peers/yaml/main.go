@@ -123,6 +123,7 @@ func main() {
 		}
 	}
 	if mode != "" {
+		before := peakKiB()
 		for i, document := range documents {
 			var value interface{}
 			if err := yaml.Unmarshal([]byte(document), &value); err != nil {
@@ -133,7 +134,8 @@ func main() {
 				values[i] = value
 			}
 		}
-		fmt.Println(peakKiB())
+		after := peakKiB()
+		fmt.Printf("%d KiB, %d of it for parsing\n", after, after-before)
 		runtime.KeepAlive(values)
 		return
 	}

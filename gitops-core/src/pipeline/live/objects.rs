@@ -16,8 +16,14 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Objects {
     namespaces: BTreeMap<Arc<str>, BTreeMap<Arc<str>, CompactManifest>>,
-    tracked: BTreeMap<(String, bool), BTreeSet<(Arc<str>, Arc<str>)>>,
+    tracked: BTreeMap<Marked, BTreeSet<Key>>,
 }
+
+/// An owner by name, and whether it is a bootstrap set.
+type Marked = (String, bool);
+
+/// Namespace and name.
+type Key = (Arc<str>, Arc<str>);
 
 impl Objects {
     pub(super) fn of(

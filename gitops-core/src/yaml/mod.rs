@@ -19,6 +19,7 @@ mod options;
 mod resolve;
 mod scalar;
 mod scan;
+mod skim;
 mod stream;
 mod tree;
 
@@ -26,6 +27,8 @@ pub use emit::{Emitter, key_order, sort_by_key_order};
 pub use error::{Limit, YamlError, YamlErrorKind};
 pub use options::Options;
 pub use stream::{Chunks, Documents, chunks, documents, documents_with};
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
@@ -71,7 +74,15 @@ pub fn from_str_with(text: &str, options: &Options) -> Result<Value, YamlError> 
 pub fn from_str_only(text: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Value, YamlError> {
     let options = Options::default();
     check_bytes(text.len(), &options)?;
-    let mut value = read(&Input::from_text(text), &options, Some(wanted))?;
+    let input = Input::from_text(text);
+    let skimmed = match input.problem {
+        None => read_skimmed(&input.text, wanted, &options),
+        Some(_) => None,
+    };
+    let mut value = match skimmed {
+        Some(value) => value,
+        None => read(&input, &options, Some(wanted))?,
+    };
     if let Value::Object(entries) = &mut value {
         entries.retain(|key, _| wanted(key));
     }
@@ -131,6 +142,19 @@ const SCANNER_DEPTH: usize = 10_000;
 
 fn read_first(input: &Input<'_>, options: &Options) -> Result<Value, YamlError> {
     read(input, options, None)
+}
+
+/// The wanted entries of a text that is known to have no error in the others.
+fn read_skimmed(text: &str, wanted: Wanted<'_>, options: &Options) -> Option<Value> {
+    let parts = skim::entries(text, wanted)?;
+    if parts.is_empty() {
+        return Some(Value::Object(serde_json::Map::new()));
+    }
+    let part: Cow<'_, str> = match parts.as_slice() {
+        [part] => Cow::Borrowed(&text[part.clone()]),
+        parts => parts.iter().map(|part| &text[part.clone()]).collect(),
+    };
+    read_first(&Input::from_text(&part), options).ok()
 }
 
 /// Reads the first document; where it is a mapping, entries that are not wanted may be left out.

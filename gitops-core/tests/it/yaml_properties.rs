@@ -18,6 +18,81 @@ fn yaml_like() -> impl Strategy<Value = String> {
         .prop_map(|parts| parts.concat())
 }
 
+/// Texts that look like manifests, or nearly so.
+fn manifest_like() -> impl Strategy<Value = String> {
+    let lines = [
+        "a:",
+        "b:",
+        "b: 1",
+        "c: x y",
+        "d: \"q\\n\"",
+        "e: 'it''s'",
+        "f: [a, \"b\"]",
+        "g: {}",
+        "h: |",
+        "h: |-",
+        "h: >+",
+        "h: |2",
+        "- x",
+        "- a: 1",
+        "- a:",
+        "-",
+        "- - x",
+        "- |",
+        "- \"q\"",
+        "x",
+        "x y",
+        "# c",
+        "",
+        "",
+        "i: x # c",
+        "j: a: b",
+        "k: .inf",
+        "k: -.INF",
+        "k: -1.5",
+        "null: 1",
+        "8080: x",
+        "\"q\": 1",
+        "l: &a x",
+        "m: *a",
+        "<<: x",
+        "n: \tx",
+        "\tx",
+        "o: -",
+        "o: --x",
+        "p: \u{85}",
+        "kind: K",
+        "- é: ü",
+        "...",
+        "---",
+        "q: [a, b",
+        "r: 'x",
+        "r: 'x' y",
+        "s:x",
+        "t: x:",
+        "u: |\n\n   v",
+        "12345678901234567890: x",
+        "v: |#c",
+        "w: %x",
+        "x: @x",
+        "y: ~",
+        "z:   # c",
+        "-   a: b",
+        "a: - b",
+        "- [x]",
+        "- {x: y}",
+        "a: !!str x",
+        "a: > # c",
+    ];
+    let line = (0_usize..6, proptest::sample::select(lines.to_vec()))
+        .prop_map(|(column, line)| format!("{}{line}\n", " ".repeat(column)));
+    let column = proptest::sample::select(vec![0_usize, 0, 2, 2, 4]);
+    let even = (column, proptest::sample::select(lines.to_vec()))
+        .prop_map(|(column, line)| format!("{}{line}\n", " ".repeat(column)));
+    proptest::collection::vec(prop_oneof![line, even.clone(), even], 1..9)
+        .prop_map(|lines| lines.concat())
+}
+
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         yaml_like(),
@@ -61,6 +136,16 @@ proptest! {
             entries.remove("a");
         }
         prop_assert_eq!(yaml::from_str_only(&text, &|key| key != "a"), whole, "{}", text);
+    }
+
+    #[test]
+    fn a_part_of_a_manifest_is_that_of_the_whole(text in manifest_like(), name in "[a-p]") {
+        let text = format!("a:\n{text}");
+        let mut whole = yaml::from_str(&text);
+        if let Ok(Value::Object(entries)) = &mut whole {
+            entries.retain(|key, _| *key == name);
+        }
+        prop_assert_eq!(yaml::from_str_only(&text, &|key| key == name), whole, "{}", text);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::{
 
 use bytes::Bytes;
 
+#[cfg(feature = "schema")]
+use crate::helm::schema::{Schema, compile};
 use crate::{
     helm::{HelmError, Profile, manifest::Content},
     template::Program,
@@ -21,6 +23,9 @@ pub(crate) struct Cache {
     programs: Mutex<HashMap<u64, Arc<Program>>>,
     /// Documents that were read, where later renders may give the same.
     documents: Option<Mutex<Generations>>,
+    /// Schemas of values by their places in memory, where the chart keeps their texts.
+    #[cfg(feature = "schema")]
+    schemas: Mutex<HashMap<usize, Arc<Result<Schema, String>>>>,
     /// Texts of files by their places in memory, where the chart keeps them.
     texts: Mutex<HashMap<usize, Arc<str>>>,
 }
@@ -93,6 +98,18 @@ impl Cache {
             let mut documents = lock(documents);
             documents.allowed = documents.allowed.max(2 * bytes);
         }
+    }
+
+    /// A schema of the chart that was read.
+    #[cfg(feature = "schema")]
+    pub(crate) fn schema(&self, data: &Bytes) -> Arc<Result<Schema, String>> {
+        let key = data.as_ptr().addr();
+        if let Some(schema) = lock(&self.schemas).get(&key) {
+            return schema.clone();
+        }
+        let schema = Arc::new(compile(data));
+        lock(&self.schemas).insert(key, schema.clone());
+        schema
     }
 
     /// The text of a file of the chart.

@@ -3,6 +3,7 @@
 use std::{any::Any, borrow::Cow, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use gitops_core::glob::Glob;
 
 use crate::{
@@ -571,7 +572,7 @@ impl Files {
         }
     }
 
-    fn get(&self, name: &Str) -> Option<&[u8]> {
+    fn get(&self, name: &Str) -> Option<&Bytes> {
         let place = self.selected.get(name.as_str()?)?;
         Some(&self.all[*place].data)
     }
@@ -593,7 +594,7 @@ impl Files {
     }
 
     fn lines(&self, name: &Str) -> Result<Value, CallError> {
-        let content = match self.get(name) {
+        let content = match self.get(name).map(|content| &**content) {
             Some([]) if self.lines_of_empty_file_fail => {
                 return Err(CallError::new("runtime error: index out of range [-1]"));
             }
@@ -636,7 +637,7 @@ impl Object for Files {
             .selected
             .iter()
             .map(|(name, place)| {
-                let content = Str::new(&self.all[*place].data);
+                let content = Str::of_file(&self.all[*place].data);
                 (Str::from(&**name), Value::Bytes(content))
             })
             .collect();
@@ -661,7 +662,7 @@ impl Object for Files {
         name: &str,
         arguments: &mut [Value],
     ) -> Result<Value, CallError> {
-        let content = |name: &Str| Str::new(self.get(name).unwrap_or_default());
+        let content = |name: &Str| self.get(name).map(Str::of_file).unwrap_or_default();
         Ok(match name {
             "Get" => Value::Str(content(&text_argument(arguments))),
             "GetBytes" => Value::Bytes(content(&text_argument(arguments))),

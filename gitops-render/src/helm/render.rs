@@ -284,7 +284,7 @@ fn with_files<T>(
     };
     let coalesced = graph.coalesced(given)?;
     if !options.skip_schema_validation {
-        check_schemas(&graph, &coalesced)?;
+        check_schemas(&graph, &coalesced, cache)?;
     }
     check_kubernetes(chart, capabilities)?;
 
@@ -443,14 +443,18 @@ fn check_kubernetes(chart: &Chart, capabilities: &Capabilities) -> Result<(), He
 }
 
 #[cfg(not(feature = "schema"))]
-fn check_schemas(_graph: &ChartGraph<'_>, _values: &Table) -> Result<(), HelmError> {
+fn check_schemas(
+    _graph: &ChartGraph<'_>,
+    _values: &Table,
+    _cache: &Cache,
+) -> Result<(), HelmError> {
     Ok(())
 }
 
 #[cfg(feature = "schema")]
-fn check_schemas(graph: &ChartGraph<'_>, values: &Table) -> Result<(), HelmError> {
+fn check_schemas(graph: &ChartGraph<'_>, values: &Table, cache: &Cache) -> Result<(), HelmError> {
     let mut failures = String::new();
-    check_schema(graph, ROOT, values, &mut failures);
+    check_schema(graph, ROOT, values, cache, &mut failures);
     if failures.is_empty() {
         return Ok(());
     }
@@ -462,11 +466,21 @@ fn check_schemas(graph: &ChartGraph<'_>, values: &Table) -> Result<(), HelmError
 }
 
 #[cfg(feature = "schema")]
-fn check_schema(graph: &ChartGraph<'_>, node: usize, values: &Table, failures: &mut String) {
+fn check_schema(
+    graph: &ChartGraph<'_>,
+    node: usize,
+    values: &Table,
+    cache: &Cache,
+    failures: &mut String,
+) {
     use std::fmt::Write as _;
     if let Some(schema) = &graph.chart(node).schema {
         let json = value_to_json(&Value::Map(values.clone()));
-        if let Err(text) = crate::helm::schema::validate(schema, &json) {
+        let checked = match &*cache.schema(schema) {
+            Ok(schema) => schema.validate(&json),
+            Err(text) => Err(text.clone()),
+        };
+        if let Err(text) = checked {
             let _ = write!(failures, "{}:\n{text}", graph.name(node));
         }
     }
@@ -474,7 +488,7 @@ fn check_schema(graph: &ChartGraph<'_>, node: usize, values: &Table, failures: &
         let name = graph.name(child);
         match values.get(name) {
             None | Some(Value::Nil) => {}
-            Some(Value::Map(values)) => check_schema(graph, child, &values, failures),
+            Some(Value::Map(values)) => check_schema(graph, child, &values, cache, failures),
             Some(other) => {
                 let _ = writeln!(
                     failures,

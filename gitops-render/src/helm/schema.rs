@@ -2,28 +2,46 @@
 
 use std::fmt::Write as _;
 
-use boon::{Compiler, ErrorKind, Schemas, ValidationError};
+use boon::{Compiler, ErrorKind, SchemaIndex, Schemas, ValidationError};
 use gitops_core::go::quote;
 use serde_json::{Number, Value};
 
 const URL: &str = "file:///values.schema.json";
 
-/// Validates the values of a chart. The error is Helm's text for this chart, with its line end.
-pub(crate) fn validate(schema: &[u8], values: &Value) -> Result<(), String> {
-    let schema = read_schema(schema)?;
+/// A `values.schema.json`.
+pub(crate) struct Schema {
+    text: Value,
+    schemas: Schemas,
+    index: SchemaIndex,
+}
+
+impl Schema {
+    /// Validates the values of a chart. The error is Helm's text for this chart, with its line end.
+    pub(crate) fn validate(&self, values: &Value) -> Result<(), String> {
+        self.schemas.validate(values, self.index).map_err(|error| {
+            let text = describe(&error, &self.text);
+            let headline = format!("jsonschema validation failed with '{URL}#'\n");
+            format!("{}\n", text.strip_prefix(&headline).unwrap_or(&text))
+        })
+    }
+}
+
+/// Reads a schema. The error is Helm's text.
+pub(crate) fn compile(schema: &[u8]) -> Result<Schema, String> {
+    let text = read_schema(schema)?;
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NothingElse));
     compiler
-        .add_resource(URL, schema.clone())
+        .add_resource(URL, text.clone())
         .map_err(|error| error.to_string())?;
     let mut schemas = Schemas::new();
     let index = compiler
         .compile(URL, &mut schemas)
         .map_err(|error| compile_error(&error))?;
-    schemas.validate(values, index).map_err(|error| {
-        let text = describe(&error, &schema);
-        let headline = format!("jsonschema validation failed with '{URL}#'\n");
-        format!("{}\n", text.strip_prefix(&headline).unwrap_or(&text))
+    Ok(Schema {
+        text,
+        schemas,
+        index,
     })
 }
 
@@ -489,6 +507,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn validate(schema: &[u8], values: &Value) -> Result<(), String> {
+        compile(schema)?.validate(values)
+    }
 
     #[test]
     fn numbers_are_written_in_english() {

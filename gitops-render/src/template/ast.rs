@@ -74,6 +74,17 @@ impl Source {
         &self.code.operands[command.operands.range()]
     }
 
+    /// What an action prints that has nothing but a string literal.
+    pub(super) fn literal(&self, pipe: &Pipe) -> Option<&[u8]> {
+        match self.commands(pipe) {
+            [command] if pipe.declarations.is_empty() => match self.operands(command) {
+                [operand] => operand.string(self),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The operand whose fields a chain follows.
     pub(super) fn inner(&self, index: u32) -> &Operand {
         &self.code.operands[index as usize]

@@ -8,11 +8,13 @@ use std::{
     rc::Rc,
 };
 
+use bytes::Bytes;
+
 /// Length up to which a text is stored in place.
 const INLINE: usize = 22;
 
 /// An immutable string of a render: bytes, as Go's are. Short ones are stored in place, long ones
-/// are shared.
+/// are shared; those of a chart's files are the files' own.
 #[derive(Clone)]
 pub struct Str(Repr);
 
@@ -20,6 +22,7 @@ pub struct Str(Repr);
 enum Repr {
     Inline(u8, [u8; INLINE]),
     Shared(Rc<[u8]>),
+    File(Rc<Bytes>),
 }
 
 impl Str {
@@ -38,12 +41,23 @@ impl Str {
         }
     }
 
+    /// The content of a file, which is not copied.
+    #[must_use]
+    pub fn of_file(content: &Bytes) -> Self {
+        if content.len() <= INLINE {
+            Self::new(content)
+        } else {
+            Self(Repr::File(Rc::new(content.clone())))
+        }
+    }
+
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline(length, bytes) => &bytes[..usize::from(*length)],
             Repr::Shared(bytes) => bytes,
+            Repr::File(content) => content,
         }
     }
 

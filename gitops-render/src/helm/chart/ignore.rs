@@ -13,6 +13,10 @@ pub(crate) struct IgnoreRules {
 #[derive(Debug)]
 struct Rule {
     pattern: String,
+    /// What every name that matches begins with.
+    prefix: String,
+    /// What every name that matches ends with.
+    suffix: String,
     /// Everything that does *not* match is ignored.
     negated: bool,
     directories_only: bool,
@@ -57,8 +61,19 @@ impl IgnoreRules {
         };
         let whole_path = rule.contains('/');
         let rule = rule.strip_prefix('/').unwrap_or(rule);
+        let is_literal = |c: char| !matches!(c, '*' | '?' | '[' | ']' | '\\');
+        let suffix = match rule.rfind(|c| !is_literal(c)) {
+            // An escape or a range may reach beyond its last special character.
+            Some(last) if rule[last..].starts_with('*') && !rule.contains(['[', '\\']) => {
+                &rule[last + 1..]
+            }
+            Some(_) => "",
+            None => rule,
+        };
         self.rules.push(Rule {
             pattern: rule.to_owned(),
+            prefix: rule.chars().take_while(|c| is_literal(*c)).collect(),
+            suffix: suffix.to_owned(),
             negated,
             directories_only,
             whole_path,
@@ -67,14 +82,14 @@ impl IgnoreRules {
     }
 
     pub(crate) fn ignores(&self, path: &str, is_directory: bool) -> bool {
+        let last = path.rsplit('/').next().unwrap_or(path);
         for rule in &self.rules {
             let applies = is_directory || !rule.directories_only;
-            let name = if rule.whole_path {
-                path
-            } else {
-                path.rsplit('/').next().unwrap_or(path)
-            };
-            let matched = applies && file_path_match(&rule.pattern, name).unwrap_or(false);
+            let name = if rule.whole_path { path } else { last };
+            let matched = applies
+                && name.starts_with(&rule.prefix)
+                && name.ends_with(&rule.suffix)
+                && file_path_match(&rule.pattern, name).unwrap_or(false);
             if matched != rule.negated {
                 return true;
             }

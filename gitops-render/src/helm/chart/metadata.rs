@@ -227,8 +227,14 @@ pub(crate) fn chart_api_version(yaml: &[u8]) -> Result<String, String> {
             format!("loader.{}", of.name)
         }
     }
+    let is_wanted = |key: &str| key.eq_ignore_ascii_case("apiVersion");
+    let value = match std::str::from_utf8(yaml) {
+        Ok(text) => gitops_core::yaml::from_str_only(text, &is_wanted)
+            .map_err(|error| format!("error converting YAML to JSON: {error}"))?,
+        Err(_) => parse_yaml(yaml)?,
+    };
     let mut fields = Map::new();
-    decode(&parse_yaml(yaml)?, &mut fields, &BASE, &Names)?;
+    decode(&value, &mut fields, &BASE, &Names)?;
     Ok(text(&fields, "apiVersion").to_owned())
 }
 

@@ -25,12 +25,13 @@ impl Context<'_> {
         &mut self,
         frame: &mut Frame<'t>,
         dot: &Slot,
-        mut receiver: Slot,
+        receiver: &Slot,
         operand: &'t Operand,
         fields: Span,
         operands: &'t [Operand],
         mut last: Option<Slot>,
     ) -> Evaluated {
+        let mut found: Option<Slot> = None;
         let mut names = frame.source().fields(fields).peekable();
         while let Some(name) = names.next() {
             let is_last = names.peek().is_none();
@@ -39,9 +40,11 @@ impl Context<'_> {
                 _ => &[],
             };
             let piped = if is_last { last.take() } else { None };
-            receiver = self.member(frame, dot, receiver, operand, name, arguments, piped)?;
+            let receiver = found.as_ref().unwrap_or(receiver);
+            let member = self.member(frame, dot, receiver, operand, name, arguments, piped)?;
+            found = Some(member);
         }
-        Ok(receiver)
+        Ok(found.unwrap_or_default())
     }
 
     /// A method, a field of a struct, or the value of a key.
@@ -50,7 +53,7 @@ impl Context<'_> {
         &mut self,
         frame: &mut Frame<'t>,
         dot: &Slot,
-        receiver: Slot,
+        receiver: &Slot,
         operand: &'t Operand,
         name: &'t str,
         arguments: &'t [Operand],
@@ -70,7 +73,7 @@ impl Context<'_> {
             Value::Map(map) => {
                 if let Some(signature) = methods::of_map(map.map_type(), name) {
                     return self.call_method(
-                        frame, dot, &receiver, operand, name, &signature, arguments, last,
+                        frame, dot, receiver, operand, name, &signature, arguments, last,
                     );
                 }
                 if has_arguments {
@@ -92,7 +95,7 @@ impl Context<'_> {
             Value::Object(object) => {
                 if let Some(signature) = object.method(name) {
                     return self.call_method(
-                        frame, dot, &receiver, operand, name, &signature, arguments, last,
+                        frame, dot, receiver, operand, name, &signature, arguments, last,
                     );
                 }
                 if let Some(value) = object.field(name) {

@@ -29,7 +29,7 @@ use super::{
 const NO_VALUE: &[u8] = b"<no value>";
 
 /// How often a name may be active in nested `include`s before Helm gives up.
-const MAXIMUM_INCLUDES: u32 = 1000;
+const MAXIMUM_INCLUDES: usize = 1000;
 
 /// Go's own bound on nested `{{ template }}`.
 const MAXIMUM_TEMPLATE_DEPTH: u32 = 100_000;
@@ -82,13 +82,47 @@ pub(super) struct State {
     spare_buffers: Vec<Vec<u8>>,
     spare_arguments: Vec<Vec<Value>>,
     overlay: Option<Rc<Overlay>>,
-    included: HashMap<Str, u32>,
+    /// Names of the `include`s that are active.
+    included: Vec<Str>,
+    /// How often each of them is, while there are so many that it matters.
+    included_often: HashMap<Str, u32>,
     include_depth: u32,
     parsed: HashMap<Str, Rc<[Arc<Template>]>>,
     site: Option<(Box<str>, String)>,
     file: String,
     /// Which arguments of the current call are nil interfaces.
     nil_interfaces: u64,
+}
+
+impl State {
+    fn is_included_too_often(&self, name: &Str) -> bool {
+        self.included.len() > MAXIMUM_INCLUDES
+            && self.included_often.get(name).copied().unwrap_or_default() as usize
+                > MAXIMUM_INCLUDES
+    }
+
+    fn begin_include(&mut self, name: &Str) {
+        self.included.push(name.clone());
+        match self.included.len().checked_sub(MAXIMUM_INCLUDES + 1) {
+            None => {}
+            Some(0) => {
+                self.included_often.clear();
+                for name in &self.included {
+                    *self.included_often.entry(name.clone()).or_default() += 1;
+                }
+            }
+            Some(_) => *self.included_often.entry(name.clone()).or_default() += 1,
+        }
+    }
+
+    fn end_include(&mut self, name: &Str) {
+        if self.included.len() > MAXIMUM_INCLUDES
+            && let Some(active) = self.included_often.get_mut(name)
+        {
+            *active -= 1;
+        }
+        self.included.pop();
+    }
 }
 
 /// Templates that a text given to `tpl` defines, visible only while it runs.
@@ -209,6 +243,13 @@ impl<'r> Context<'r> {
         };
         self.state.file.clear();
         self.state.file.push_str(name);
+        // Most of what a file gives is its own text.
+        let expected = match &found {
+            Found::Program(template) => template.source.text.len(),
+            Found::Overlay(_) => 0,
+        };
+        let buffer = Vec::with_capacity(expected.min(1 << 20));
+        self.state.spare_buffers.push(buffer);
         let result = self.capture(found, dot);
         self.state.include_depth = 0;
         self.state.included.clear();
@@ -218,13 +259,12 @@ impl<'r> Context<'r> {
     }
 
     pub(super) fn execute_named(&mut self, name: &Str, data: Value) -> Evaluated<Str> {
-        let active = self.state.included.entry(name.clone()).or_default();
-        if *active > MAXIMUM_INCLUDES {
+        if self.state.is_included_too_often(name) {
             return Err(CallError::new(format!(
                 "rendering template has a nested reference name: {name}: unable to execute template"
             )));
         }
-        *active += 1;
+        self.state.begin_include(name);
         let result = match self.find(&name.to_str()) {
             Some(found) => self.nested(|context| {
                 let output = context.capture(found, data)?;
@@ -234,14 +274,19 @@ impl<'r> Context<'r> {
             }),
             None => Err(no_template(name)),
         };
-        if let Some(active) = self.state.included.get_mut(name) {
-            *active -= 1;
-        }
+        self.state.end_include(name);
         result
     }
 
     /// Executes a text with the templates around it, as `tpl` does.
     pub(super) fn execute_text(&mut self, text: &Str, data: Value) -> Evaluated<Str> {
+        self.host.spend(text.len() as u64 / 64)?;
+        if memmem::find(text, b"{{").is_none() {
+            return Ok(match memmem::find(text, NO_VALUE) {
+                None => text.clone(),
+                Some(_) => Str::from(without_no_value(text.to_vec())),
+            });
+        }
         let parsed = self.parse_text(text)?;
         // A blank definition does not replace another one.
         let visible: Rc<[_]> = if parsed.len() == 1 {

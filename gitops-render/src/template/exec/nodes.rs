@@ -33,6 +33,11 @@ impl Context<'_> {
                 }
                 Node::Action { pipe, .. } => {
                     frame.at = At::Node(node);
+                    if let Some(text) = frame.source().literal(pipe) {
+                        self.state.output.extend_from_slice(text);
+                        self.check_output(frame)?;
+                        continue;
+                    }
                     let slot = self.pipeline(frame, dot, pipe)?;
                     if pipe.declarations.is_empty() {
                         frame.at = At::Node(node);

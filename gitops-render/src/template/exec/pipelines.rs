@@ -82,7 +82,7 @@ impl Context<'_> {
             return Ok(Slot::NOTHING);
         };
         frame.at = At::Operand(operand);
-        self.fields(frame, dot, dot.clone(), operand, *fields, operands, last)
+        self.fields(frame, dot, dot, operand, *fields, operands, last)
     }
 
     pub(super) fn chain<'t>(
@@ -117,7 +117,7 @@ impl Context<'_> {
             }
             other => self.argument(frame, dot, Type::Any, other)?,
         };
-        self.fields(frame, dot, receiver, operand, *fields, operands, last)
+        self.fields(frame, dot, &receiver, operand, *fields, operands, last)
     }
 
     pub(super) fn variable<'t>(
@@ -143,7 +143,7 @@ impl Context<'_> {
             no_arguments(frame, operands, last.as_ref())?;
             return Ok(slot);
         }
-        self.fields(frame, dot, slot, operand, *fields, operands, last)
+        self.fields(frame, dot, &slot, operand, *fields, operands, last)
     }
 }
 

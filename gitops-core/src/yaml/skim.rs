@@ -117,11 +117,19 @@ impl Skim {
             }
             self.is_pending = false;
         } else if top.column < column {
+            if key(content).is_none() && self.is_pending {
+                self.value(content)?;
+                return Some(None);
+            }
             self.begin(column, false)?;
         }
         let length = self.entry(content)?;
-        self.has_entries |= column == 0;
-        Some((column == 0).then_some(length))
+        if column > 0 {
+            return Some(None);
+        }
+        self.has_entries = true;
+        // Of a key in quotes it would have to be known what is between them.
+        (!matches!(content[0], b'"' | b'\'')).then_some(Some(length))
     }
 
     fn top(&self) -> Open {
@@ -187,7 +195,7 @@ impl Skim {
             }
             self.begin(column, true)?;
         }
-        if key_length(content).is_some() {
+        if key(content).is_some() {
             self.begin(column, false)?;
             self.entry(content)?;
             return Some(());
@@ -197,8 +205,7 @@ impl Skim {
 
     /// `key:` and what follows; gives the length of the key.
     fn entry(&mut self, content: &[u8]) -> Option<usize> {
-        let length = key_length(content)?;
-        let rest = &content[length + 1..];
+        let (length, rest) = key(content)?;
         let space = rest.iter().take_while(|byte| **byte == b' ').count();
         let value = &rest[space..];
         self.is_pending = true;
@@ -244,26 +251,43 @@ fn is_item(content: &[u8]) -> bool {
     matches!(content, [b'-'] | [b'-', b' ', ..])
 }
 
-/// The length of a plain key that is followed by `:` and a space or the end.
-fn key_length(content: &[u8]) -> Option<usize> {
+/// The length of a key, plain or in quotes, and what comes after its `:`, which a space or the end
+/// must follow.
+fn key(content: &[u8]) -> Option<(usize, &[u8])> {
     /// Far below the length after which libyaml no longer takes it for a key.
     const LONGEST: usize = 250;
-    if !(content.first()?.is_ascii_alphabetic() || matches!(content[0], b'_' | b'0'..=b'9')) {
-        return None;
-    }
+    let first = *content.first()?;
     let is_key =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
-    let length = content.iter().take_while(|byte| is_key(byte)).count();
-    let ends = matches!(content[length..], [b':'] | [b':', b' ', ..]);
-    if !ends || length > LONGEST {
+        |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
+    let is_quoted = matches!(first, b'"' | b'\'');
+    if !(is_quoted || first.is_ascii_alphanumeric() || first == b'_') {
         return None;
     }
-    let is_odd = match content[0] {
+    let quotes = usize::from(is_quoted);
+    let mut length = quotes + content[quotes..].iter().take_while(is_key).count();
+    if is_quoted {
+        if content.get(length) != Some(&first) {
+            return None;
+        }
+        length += 1;
+    }
+    let space = content[length..]
+        .iter()
+        .take_while(|byte| **byte == b' ')
+        .count();
+    let after = match &content[length + space..] {
+        [b':', after @ ..] if matches!(after, [] | [b' ', ..]) => after,
+        _ => return None,
+    };
+    if length + space > LONGEST {
+        return None;
+    }
+    let is_odd = match first {
         b'n' | b'N' => matches!(&content[..length], b"null" | b"Null" | b"NULL"),
         b'0'..=b'9' => length > 15,
         _ => false,
     };
-    (!is_odd).then_some(length)
+    (!is_odd).then_some((length, after))
 }
 
 /// What cannot be taken for an indicator.

@@ -247,11 +247,14 @@ impl TypeNames for HeadTypes<'_> {
     }
 }
 
+/// Reads a document: a part of a text.
+type ReadContent<'a> = &'a dyn Fn(&Arc<String>, Range<usize>) -> Result<Arc<Content>, String>;
+
 /// Splits, classifies and sorts what the templates gave. `files` maps paths of templates to texts.
 pub(crate) fn documents(
     files: BTreeMap<Arc<str>, String>,
     profile: &Profile,
-    read: &dyn Fn(&Arc<String>, Range<usize>) -> Result<Arc<Content>, String>,
+    read: ReadContent<'_>,
 ) -> Result<Documents, HelmError> {
     let mut documents = Documents::default();
     for (path, text) in files {

@@ -552,7 +552,8 @@ properties:
 "
         )
     );
-    insta::assert_snapshot!("alternatives",
+    insta::assert_snapshot!(
+        "alternatives",
         schema(
             true,
             true,

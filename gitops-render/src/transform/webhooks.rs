@@ -19,10 +19,7 @@ pub(super) fn configuration(draft: &mut Draft, _from: &str) -> Result<(), String
             ("timeoutSeconds", json!(30)),
         ];
         for (field, value) in defaults {
-            let note = format!(
-                "{field}: {} as before",
-                value.to_string().trim_matches('"')
-            );
+            let note = format!("{field}: {} as before", value.to_string().trim_matches('"'));
             if set_default(webhook, field, value) {
                 notes.push(note);
             }

@@ -22,6 +22,29 @@ pub trait Differ: Send + Sync {
         schemas: &dyn Schemas,
         options: &DiffOptions,
     ) -> Result<ObjectDiff, DiffError>;
+
+    /// What to send instead of `desired`, so that fields whose differences are ignored stay as they
+    /// are in `live`. Nothing is ignored where the object does not exist.
+    fn payload(
+        &self,
+        desired: &Manifest,
+        live: Option<&Manifest>,
+        schemas: &dyn Schemas,
+        options: &DiffOptions,
+        ignored: Ignored,
+    ) -> Result<Manifest, DiffError>;
+}
+
+/// What becomes of fields whose differences are ignored when an object is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ignored {
+    /// They are released where somebody else owns them, and keep their live value where nobody
+    /// does: for server-side apply.
+    #[default]
+    Released,
+    /// They keep their live value: for requests that remove what they do not state.
+    Kept,
 }
 
 /// How to compare.

@@ -2,7 +2,7 @@
 
 use gitops_core::{
     Manifest, ObjectId,
-    diff::{DiffError, DiffOptions, Differ, ObjectDiff, Verdict},
+    diff::{DiffError, DiffOptions, Differ, Ignored, ObjectDiff, Verdict},
     object::Fingerprint,
     schema::Schemas,
 };
@@ -42,6 +42,18 @@ impl Differ for Proven<'_> {
             self.answers.remember(self.owner, object, confirmation);
         }
         Ok(diff)
+    }
+
+    fn payload(
+        &self,
+        desired: &Manifest,
+        live: Option<&Manifest>,
+        schemas: &dyn Schemas,
+        options: &DiffOptions,
+        ignored: Ignored,
+    ) -> Result<Manifest, DiffError> {
+        self.differ
+            .payload(desired, live, schemas, options, ignored)
     }
 }
 

@@ -28,7 +28,7 @@ use gitops_core::{
     Manifest, ObjectId,
     app::SyncPolicy,
     apply::PlanError,
-    diff::{DiffOptions, Differ, Verdict},
+    diff::{DiffOptions, Differ, Ignored, Verdict},
     plan::{
         Action, Delivery, DesiredSet, LiveSet, Method, Owner, Payload, Phase, Plan, PlanOptions,
         PlanSettings, Preflight, Reason, Step,
@@ -36,7 +36,6 @@ use gitops_core::{
     schema::Schemas,
     tracking::Tracking,
 };
-use gitops_diff::StructuralDiffer;
 use objects::Scopes;
 
 use crate::hooks::{self, Task, TaskOptions};
@@ -69,8 +68,7 @@ pub fn plan(
     let selected = |id: &ObjectId| only.is_empty() || only.contains(id);
     let with_hooks = !options.skip_hooks && options.only.is_empty();
 
-    let respects_ignored = desired.sync_policy.option("RespectIgnoreDifferences") == Some("true");
-    let structural = StructuralDiffer::default();
+    let insists = desired.sync_policy.option("RespectIgnoreDifferences") == Some("false");
     let diff_options = DiffOptions {
         field_manager: options.field_manager.clone(),
         ignore: desired.ignore_differences.clone(),
@@ -98,9 +96,14 @@ pub fn plan(
             let mut object = object.clone();
             if let Some(current) = current {
                 relevant.push(current.clone());
-                if respects_ignored {
+                if !insists {
                     // Fields whose differences are ignored are released, or sent as they are live.
-                    object = structural.payload(&object, Some(current), schemas, &diff_options)?;
+                    let ignored = match method(&desired.sync_policy, &object, Some(current)) {
+                        Method::Apply => Ignored::Released,
+                        _ => Ignored::Kept,
+                    };
+                    object =
+                        differ.payload(&object, Some(current), schemas, &diff_options, ignored)?;
                 }
             }
             targets.push(object);
@@ -145,6 +148,7 @@ pub fn plan(
         policy: &desired.sync_policy,
         migrate_from: desired.migrate_from.as_deref(),
         diff_options: &diff_options,
+        insists,
         created: created.as_ref(),
         steps: Vec::with_capacity(tasks.len()),
         payload: Payload::default(),
@@ -206,6 +210,30 @@ fn foreign_owner(live: &Manifest, owner: &Owner, tracking: &Tracking) -> Option<
     })
 }
 
+/// A sync option of the declared object, the application or the live object.
+fn option<'a>(
+    policy: &'a SyncPolicy,
+    target: &'a Manifest,
+    live: Option<&'a Manifest>,
+    name: &str,
+) -> Option<&'a str> {
+    hooks::sync_option(target, name)
+        .or_else(|| policy.option(name))
+        .or_else(|| live.and_then(|live| hooks::sync_option(live, name)))
+}
+
+/// How an object is sent.
+fn method(policy: &SyncPolicy, target: &Manifest, live: Option<&Manifest>) -> Method {
+    let option = |name| option(policy, target, live, name);
+    let replace = option("Replace") == Some("true");
+    match live {
+        None if replace => Method::Create,
+        Some(_) if replace => Method::Replace,
+        _ if option("ServerSideApply") == Some("false") => Method::ClientApply,
+        _ => Method::Apply,
+    }
+}
+
 struct Builder<'a> {
     differ: &'a dyn Differ,
     schemas: &'a dyn Schemas,
@@ -213,6 +241,8 @@ struct Builder<'a> {
     policy: &'a SyncPolicy,
     migrate_from: Option<&'a str>,
     diff_options: &'a DiffOptions,
+    /// Ignored fields of objects that change are applied as declared.
+    insists: bool,
     created: Option<&'a ObjectId>,
     steps: Vec<Step>,
     payload: Payload,
@@ -266,9 +296,15 @@ impl Builder<'_> {
         target: &Manifest,
         live: Option<&Manifest>,
     ) -> Result<(), PlanError> {
-        let diff = self
-            .differ
-            .diff(target, live, self.schemas, self.diff_options)?;
+        let compare = |options| self.differ.diff(target, live, self.schemas, options);
+        let mut diff = compare(self.diff_options)?;
+        if self.insists && diff.is_changed() && !self.diff_options.ignore.is_empty() {
+            // What is sent changes the ignored fields too.
+            diff = compare(&DiffOptions {
+                ignore: Vec::new(),
+                ..self.diff_options.clone()
+            })?;
+        }
         step.changes = diff.changes;
         (step.action, step.reason) = match diff.verdict {
             Verdict::Unchanged => (Action::Unchanged, Reason::InSync),
@@ -304,28 +340,16 @@ impl Builder<'_> {
         live: Option<&Manifest>,
     ) -> bool {
         step.delivery.method == Method::Replace
-            && self.option("Force", target, live) == Some("true")
+            && option(self.policy, target, live, "Force") == Some("true")
             && !hooks::is_namespace(target)
             && !hooks::is_definition(target)
-    }
-
-    /// A sync option: of the declared object, the application, or the live object.
-    fn option<'o>(
-        &'o self,
-        name: &str,
-        target: &'o Manifest,
-        live: Option<&'o Manifest>,
-    ) -> Option<&'o str> {
-        hooks::sync_option(target, name)
-            .or_else(|| self.policy.option(name))
-            .or_else(|| live.and_then(|live| hooks::sync_option(live, name)))
     }
 
     /// Names the managers whose fields are taken over before an apply.
     fn take_over(&self, step: &mut Step, target: &Manifest, live: Option<&Manifest>) {
         if step.action != Action::Update
             || step.delivery.method != Method::Apply
-            || self.option("ClientSideApplyMigration", target, live) == Some("false")
+            || option(self.policy, target, live, "ClientSideApplyMigration") == Some("false")
         {
             return;
         }
@@ -336,14 +360,8 @@ impl Builder<'_> {
 
     /// How an object is sent, by sync options of the application, the declared and the live object.
     fn delivery(&self, target: &Manifest, live: Option<&Manifest>) -> Delivery {
-        let option = |name: &str| self.option(name, target, live);
-        let replace = option("Replace") == Some("true");
-        let method = match live {
-            None if replace => Method::Create,
-            Some(_) if replace => Method::Replace,
-            _ if option("ServerSideApply") == Some("false") => Method::ClientApply,
-            _ => Method::Apply,
-        };
+        let option = |name| option(self.policy, target, live, name);
+        let method = method(self.policy, target, live);
         Delivery {
             method,
             force: self.options.recreate || option("Force") == Some("true"),

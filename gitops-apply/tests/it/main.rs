@@ -19,6 +19,7 @@ mod corpus_kstatus;
 mod corpus_seed;
 mod corpus_simulate;
 mod crash;
+mod ignored;
 #[cfg(all(feature = "kube", feature = "rest"))]
 mod kube_faults;
 #[cfg(feature = "rest")]

@@ -15,7 +15,7 @@ use gitops_core::{
     app::{ApplicationDestination, OperationPhase, SyncPolicy},
     apply::{Applier, ExecuteContext, ExecuteError, ExecuteOptions, PlanError},
     clock::ManualClock,
-    cluster::{Cluster, ClusterError, ListScope, Patch, Propagation, WriteOptions},
+    cluster::{Cluster, ClusterError, ListScope, Propagation},
     events::Silent,
     plan::{Action, DesiredSet, LiveSet, Outcome, Owner, Plan, PlanOptions, Prune, Reason, Report},
     policy::PermitAll,
@@ -228,7 +228,7 @@ fn owner(name: &str) -> Owner {
     }
 }
 
-fn options(options: &[&str]) -> SyncPolicy {
+pub(crate) fn options(options: &[&str]) -> SyncPolicy {
     SyncPolicy {
         sync_options: options.iter().map(|option| (*option).to_owned()).collect(),
         ..SyncPolicy::default()
@@ -679,42 +679,6 @@ async fn namespaces_are_given_and_taken() {
             .count(),
         0
     );
-}
-
-#[tokio::test]
-async fn ignored_fields_of_others_are_respected_where_asked() {
-    use gitops_core::app::IgnoreDifferences;
-    let world = World::new();
-    let set = |image: &str| {
-        let mut web = deployment("web", image);
-        web.as_map_mut()["spec"]["replicas"] = json!(1);
-        let mut set = desired(vec![web]);
-        set.sync_policy = options(&["CreateNamespace=true", "RespectIgnoreDifferences=true"]);
-        set.ignore_differences = vec![IgnoreDifferences {
-            group: "apps".to_owned(),
-            kind: "Deployment".to_owned(),
-            json_pointers: vec!["/spec/replicas".to_owned()],
-            ..IgnoreDifferences::default()
-        }];
-        set
-    };
-    assert_eq!(
-        world.sync(&set("nginx:1")).await.phase,
-        OperationPhase::Succeeded
-    );
-    let scaled = Patch::Merge(json!({"spec": {"replicas": 4}}));
-    let by_hand = WriteOptions {
-        field_manager: "somebody".to_owned(),
-        ..WriteOptions::default()
-    };
-    let web = world.get("Deployment", "web").await.unwrap().object_ref();
-    world.cluster.patch(&web, &scaled, &by_hand).await.unwrap();
-    assert!(world.plan(&set("nginx:1"), &pruning()).await.is_empty());
-    let report = world.sync(&set("nginx:2")).await;
-    assert_eq!(report.phase, OperationPhase::Succeeded, "{report:#?}");
-    let live = world.get("Deployment", "web").await.unwrap();
-    assert_eq!(live.pointer("/spec/replicas"), Some(&json!(4)));
-    assert!(world.plan(&set("nginx:2"), &pruning()).await.is_empty());
 }
 
 #[tokio::test]

@@ -461,6 +461,46 @@ pub struct IgnoreDifferences {
     /// Field managers whose fields are theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub managed_fields_managers: Vec<String>,
+    /// Selector of labels, as text: `app=web,tier in (front,back)`; any where it is missing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label_selector: String,
+    /// JSON pointers of the fields, as Flux spells them; the empty pointer is the whole object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// The objects, as Flux spells them; all where neither this nor a kind is stated beside `paths`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<IgnoreTarget>,
+    /// Fields that this software does not know.
+    #[serde(flatten)]
+    pub extra: BTreeMap<String, Value>,
+}
+
+/// Objects as Flux selects them. What is missing selects any.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct IgnoreTarget {
+    /// Regular expression of the whole API group.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// Regular expression of the whole API version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// Regular expression of the whole kind.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// Regular expression of the whole name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Regular expression of the whole namespace.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// Selector of labels, as text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label_selector: String,
+    /// Selector of annotations, as text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub annotation_selector: String,
     /// Fields that this software does not know.
     #[serde(flatten)]
     pub extra: BTreeMap<String, Value>,

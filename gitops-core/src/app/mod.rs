@@ -12,8 +12,8 @@ mod status;
 
 pub use application::{
     Application, ApplicationDestination, ApplicationSource, ApplicationSpec, Automated, Backoff,
-    DirectorySource, HelmFileParameter, HelmParameter, HelmSource, IgnoreDifferences, InfoItem,
-    ManagedNamespaceMetadata, Retry, SyncPolicy,
+    DirectorySource, HelmFileParameter, HelmParameter, HelmSource, IgnoreDifferences, IgnoreTarget,
+    InfoItem, ManagedNamespaceMetadata, Retry, SyncPolicy,
 };
 #[cfg(feature = "schema")]
 pub use crd::{application_crd, json_schema, project_crd};

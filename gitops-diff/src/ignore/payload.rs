@@ -2,32 +2,35 @@
 
 use gitops_core::{
     Manifest,
-    diff::DiffError,
+    diff::{DiffError, Ignored},
     schema::{Schema, Type},
 };
 use serde_json::Value;
 
-use super::{IgnoreRules, paths::JsonStep};
+use super::{IgnoreRules, paths::JsonStep, selected};
 use crate::{
     fields::{FieldSet, ManagedFields, Operation, PathElement, values_equal},
     merge::{ANY, Shape, shape},
 };
 
-/// What to apply instead of `desired`, so that the ignored fields of `live` stay as they are.
+/// What to send instead of `desired`, so that the ignored fields of `live` stay as they are.
 ///
-/// A field that another manager owns is left out, which releases it; one that nobody else owns is
-/// stated with its live value, since leaving it out would remove it; one that the live object does
-/// not have is left out.
+/// A field that another manager owns is left out, which releases it ([`Ignored::Released`]), or keeps
+/// its live value; one that nobody else owns is stated with its live value, since leaving it out
+/// would remove it; one that the live object does not have is left out.
 pub fn respect(
     desired: &Manifest,
     live: &Manifest,
     rules: &IgnoreRules,
     manager: &str,
     schema: &Schema,
+    ignored: Ignored,
 ) -> Result<Manifest, DiffError> {
-    if !rules.concern(live) {
+    let rules: Vec<_> = rules.of(live, desired).collect();
+    if rules.is_empty() {
         return Ok(desired.clone());
     }
+    let rules = || rules.iter().copied();
     let managers = ManagedFields::of(live).map_err(|error| DiffError::ManagedFields {
         object: live.id().to_string(),
         reason: error.to_string(),
@@ -37,15 +40,13 @@ pub fn respect(
 
     let mut fields: Vec<Vec<PathElement>> = Vec::new();
     for state in [&live_value, &payload] {
-        for path in rules.selected(live, state)? {
-            let typed = typed_path(schema, state, &path);
-            if !typed.is_empty() && !fields.contains(&typed) {
-                fields.push(typed);
-            }
-        }
+        let paths = selected(rules(), state)?;
+        let typed = paths.iter().map(|path| typed_path(schema, state, path));
+        fields.extend(typed.filter(|path| !path.is_empty()));
     }
     // Positions in lists stay valid when the last ones go first.
     fields.sort_by(|a, b| b.cmp(a));
+    fields.dedup();
 
     let (mut own, mut others) = (FieldSet::new(), FieldSet::new());
     for (id, entry) in &managers.entries {
@@ -53,20 +54,22 @@ pub fn respect(
         let set = if ours { &mut own } else { &mut others };
         *set = set.union(&entry.fields);
     }
+    let mut leaving = Leaving {
+        schema,
+        payload: &mut payload,
+        live: &live_value,
+        own: &own,
+        others: &others,
+        ignored,
+    };
     for field in &fields {
-        leave(schema, &mut payload, &live_value, field, &own, &others);
+        leaving.leave(field);
     }
-    for trusted in rules.managers(live) {
+    for trusted in rules().flat_map(|rule| &rule.managers) {
         for (id, entry) in &managers.entries {
-            if id.manager == trusted && id.manager != manager {
+            if id.manager == *trusted && id.manager != manager {
                 for field in entry.fields.leaves().paths() {
-                    let wanted = find(schema, &payload, &field);
-                    let is = find(schema, &live_value, &field);
-                    if let (Some(wanted), Some(is)) = (wanted, is)
-                        && !values_equal(wanted, is)
-                    {
-                        take_out(schema, &mut payload, &field);
-                    }
+                    leaving.leave_where_different(&field);
                 }
             }
         }
@@ -77,22 +80,40 @@ pub fn respect(
     })
 }
 
-fn leave(
-    schema: &Schema,
-    payload: &mut Value,
-    live: &Value,
-    field: &[PathElement],
-    own: &FieldSet,
-    others: &FieldSet,
-) {
-    let owned_by = |set: &FieldSet| owns(set, field);
-    match find(schema, live, field) {
-        None => take_out(schema, payload, field),
-        Some(_) if owned_by(others) => take_out(schema, payload, field),
-        Some(value) => {
-            let stated = find(schema, payload, field).is_some();
-            if stated || owned_by(own) {
-                put(schema, payload, field, value.clone());
+struct Leaving<'a> {
+    schema: &'a Schema,
+    payload: &'a mut Value,
+    live: &'a Value,
+    own: &'a FieldSet,
+    others: &'a FieldSet,
+    ignored: Ignored,
+}
+
+impl Leaving<'_> {
+    fn leave(&mut self, field: &[PathElement]) {
+        let released = self.ignored == Ignored::Released && owns(self.others, field);
+        match find(self.schema, self.live, field) {
+            None => take_out(self.schema, self.payload, field),
+            Some(_) if released => take_out(self.schema, self.payload, field),
+            Some(value) => {
+                let stated = find(self.schema, self.payload, field).is_some();
+                if stated || self.ignored == Ignored::Kept || owns(self.own, field) {
+                    put(self.schema, self.payload, field, value.clone());
+                }
+            }
+        }
+    }
+
+    fn leave_where_different(&mut self, field: &[PathElement]) {
+        let wanted = find(self.schema, self.payload, field);
+        let is = find(self.schema, self.live, field);
+        if let (Some(wanted), Some(is)) = (wanted, is)
+            && !values_equal(wanted, is)
+        {
+            let is = is.clone();
+            match self.ignored {
+                Ignored::Released => take_out(self.schema, self.payload, field),
+                _ => put(self.schema, self.payload, field, is),
             }
         }
     }

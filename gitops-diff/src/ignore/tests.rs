@@ -38,6 +38,10 @@ fn rules_that_cannot_be_used_are_errors() {
         json!({"kind": "X", "jsonPointers": ["spec"]}),
         json!({"kind": "X", "jqPathExpressions": [".a["]}),
         json!({"kind": "[", "jsonPointers": []}),
+        json!({"paths": ["spec"]}),
+        json!({"paths": [], "target": {"kind": "("}}),
+        json!({"paths": [], "target": {"labelSelector": "a b"}}),
+        json!({"kind": "X", "labelSelector": "in (a"}),
     ] {
         let error = IgnoreRules::compile(&[rule(bad)], &JqCache::default()).unwrap_err();
         assert!(matches!(error, DiffError::IgnoreRule { .. }));

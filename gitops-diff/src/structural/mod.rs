@@ -16,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gitops_core::{
     Manifest,
     clock::Timestamp,
-    diff::{ChangeKind, DiffError, DiffOptions, Differ, FieldChange, ObjectDiff, Verdict},
+    diff::{ChangeKind, DiffError, DiffOptions, Differ, FieldChange, Ignored, ObjectDiff, Verdict},
     schema::{Schema, Schemas},
 };
 use serde_json::{Map, Value};
@@ -25,7 +25,7 @@ pub use path::readable_path;
 
 use crate::{
     fields::{FieldSet, ManagedFields, ManagerId, PathElement},
-    ignore::{IgnoreRules, JqCache, owns, respect},
+    ignore::{RuleCache, owns, respect},
     mask::{Masked, mask_pair},
     merge::{ApplyError, ApplyRequest, LAST_APPLIED, field_set, server_side_apply},
     normalize::canonical,
@@ -49,7 +49,7 @@ use crate::{
 /// ```
 #[derive(Debug, Default)]
 pub struct StructuralDiffer {
-    cache: JqCache,
+    rules: RuleCache,
     untracked: Untracked,
 }
 
@@ -72,24 +72,6 @@ impl StructuralDiffer {
         self.untracked = untracked;
         self
     }
-
-    /// What to apply instead of `desired`: fields whose differences are ignored are released, or
-    /// keep their live value where nobody else owns them. The object itself where no rule applies.
-    pub fn payload(
-        &self,
-        desired: &Manifest,
-        live: Option<&Manifest>,
-        schemas: &dyn Schemas,
-        options: &DiffOptions,
-    ) -> Result<Manifest, DiffError> {
-        let Some(live) = live.filter(|_| !options.ignore.is_empty()) else {
-            return Ok(desired.clone());
-        };
-        let rules = IgnoreRules::compile(&options.ignore, &self.cache)?;
-        let schema = schemas.schema(&desired.gvk());
-        let schema = schema.as_deref().unwrap_or_else(|| deduced_schema());
-        respect(desired, live, &rules, &options.field_manager, schema)
-    }
 }
 
 impl Differ for StructuralDiffer {
@@ -105,7 +87,6 @@ impl Differ for StructuralDiffer {
         };
         let schema = schemas.schema(&desired.gvk());
         let schema = schema.as_deref();
-        let payload = self.payload(desired, Some(live), schemas, options)?;
         let manager = &options.field_manager;
         let unchanged = |predicted| ObjectDiff {
             object: live.id(),
@@ -113,6 +94,13 @@ impl Differ for StructuralDiffer {
             changes: Vec::new(),
             predicted: Some(predicted),
         };
+        if !options.ignore.is_empty() {
+            let rules = self.rules.get(&options.ignore)?;
+            if rules.ignore_whole(live, desired) {
+                return Ok(unchanged(live.clone()));
+            }
+        }
+        let payload = self.payload(desired, Some(live), schemas, options, Ignored::Released)?;
         if is_strictly_unchanged(&payload, live, manager, schema) {
             return Ok(unchanged(live.clone()));
         }
@@ -133,6 +121,30 @@ impl Differ for StructuralDiffer {
             changes,
             predicted: Some(predicted),
         })
+    }
+
+    fn payload(
+        &self,
+        desired: &Manifest,
+        live: Option<&Manifest>,
+        schemas: &dyn Schemas,
+        options: &DiffOptions,
+        ignored: Ignored,
+    ) -> Result<Manifest, DiffError> {
+        let Some(live) = live.filter(|_| !options.ignore.is_empty()) else {
+            return Ok(desired.clone());
+        };
+        let rules = self.rules.get(&options.ignore)?;
+        let schema = schemas.schema(&desired.gvk());
+        let schema = schema.as_deref().unwrap_or_else(|| deduced_schema());
+        respect(
+            desired,
+            live,
+            &rules,
+            &options.field_manager,
+            schema,
+            ignored,
+        )
     }
 }
 

@@ -252,13 +252,74 @@ fn ignored_fields_that_nobody_else_owns_keep_their_value() {
     let rule = json!({"kind": "Deployment", "group": "apps", "jsonPointers": ["/spec/replicas"]});
     let options = ignoring(rule);
     let payload = StructuralDiffer::default()
-        .payload(&desired, Some(&live), &bundled_schemas(), &options)
+        .payload(
+            &desired,
+            Some(&live),
+            &bundled_schemas(),
+            &options,
+            Ignored::Released,
+        )
         .unwrap();
     assert_eq!(payload.pointer("/spec/replicas"), Some(&json!(5)));
     assert_eq!(
         diff_with(&desired, Some(&live), &options).verdict,
         Verdict::Unchanged
     );
+}
+
+#[test]
+fn rules_select_objects_in_both_spellings() {
+    let mut desired = deployment(2, web());
+    desired.set_label("app.kubernetes.io/part-of", "shop");
+    desired.set_annotation("scaled", "yes");
+    let live = applied(None, &desired, "gitops");
+    let live = updated(&live, "hpa", |object| spec(object)["replicas"] = json!(7));
+    let paths = json!(["/spec/replicas"]);
+    for rule in [
+        json!({"group": "apps", "kind": "Deployment", "jsonPointers": paths, "name": "w*", "namespace": "sh?p"}),
+        json!({"group": "*", "kind": "*", "jsonPointers": paths, "labelSelector": "app.kubernetes.io/part-of in (shop,x),!tier"}),
+        json!({"paths": paths}),
+        json!({"paths": [""]}),
+        json!({"paths": paths, "target": {"group": "apps", "version": "v1", "kind": "Dep.*|X", "name": "w.b", "namespace": "shop"}}),
+        json!({"paths": paths, "target": {"labelSelector": "app.kubernetes.io/part-of=shop", "annotationSelector": "scaled"}}),
+    ] {
+        let found = diff_with(&desired, Some(&live), &ignoring(rule.clone()));
+        assert_eq!(found.verdict, Verdict::Unchanged, "{rule}");
+    }
+    for rule in [
+        json!({"group": "apps", "kind": "Deployment", "jsonPointers": paths, "name": "x*"}),
+        json!({"group": "apps", "kind": "Deployment", "jsonPointers": paths, "labelSelector": "tier"}),
+        json!({"jsonPointers": paths}),
+        json!({"paths": paths, "target": {"kind": "Deploy"}}),
+        json!({"paths": paths, "target": {"version": "v"}}),
+        json!({"paths": paths, "target": {"annotationSelector": "scaled=no"}}),
+        json!({"paths": [""], "target": {"kind": "StatefulSet"}}),
+    ] {
+        let found = diff_with(&desired, Some(&live), &ignoring(rule.clone()));
+        assert_eq!(found.verdict, Verdict::Change, "{rule}");
+    }
+}
+
+#[test]
+fn requests_that_replace_keep_ignored_fields_of_others() {
+    let desired = deployment(2, web());
+    let live = applied(None, &desired, "gitops");
+    let live = updated(&live, "hpa", |object| {
+        spec(object)["replicas"] = json!(7);
+        spec(object)["paused"] = json!(true);
+    });
+    let options = ignoring(json!({"paths": ["/spec/replicas", "/spec/paused"]}));
+    let payload = |ignored| {
+        StructuralDiffer::default()
+            .payload(&desired, Some(&live), &bundled_schemas(), &options, ignored)
+            .unwrap()
+    };
+    let kept = payload(Ignored::Kept);
+    assert_eq!(kept.pointer("/spec/replicas"), Some(&json!(7)));
+    assert_eq!(kept.pointer("/spec/paused"), Some(&json!(true)));
+    let released = payload(Ignored::Released);
+    assert_eq!(released.pointer("/spec/replicas"), None);
+    assert_eq!(released.pointer("/spec/paused"), None);
 }
 
 #[test]

@@ -218,12 +218,14 @@ fn shape_int_or_string(schema: &mut Fields) -> bool {
     schema.insert(INT_OR_STRING.to_owned(), Value::Bool(true));
     if let Some(junctor) = alternatives {
         schema.remove(junctor);
-        schema.insert(
-            "anyOf".to_owned(),
-            json!([{"type": "integer"}, {"type": "string"}]),
-        );
+        schema.insert("anyOf".to_owned(), integer_or_text());
     }
     true
+}
+
+/// The one form of these alternatives in which types may be named.
+fn integer_or_text() -> Value {
+    json!([{"type": "integer"}, {"type": "string"}])
 }
 
 /// What restricts only numbers or only texts means the same outside of the alternative for them.
@@ -494,9 +496,12 @@ fn nested_list(
         }
         if junctor == "allOf"
             && let Some(Value::Array(parts)) = schema.get_mut(junctor)
-            && let Some(Value::Object(first)) = parts.first()
+            && let Some(Value::Object(first)) = parts.first_mut()
             && is_int_or_string(first.get("anyOf"))
         {
+            first.remove("anyOf");
+            nest(first, &outer, maps, at, depth + 1, structure);
+            first.insert("anyOf".to_owned(), integer_or_text());
             for part in parts.iter_mut().skip(1).filter_map(Value::as_object_mut) {
                 nest(part, &outer, maps, at, depth + 1, structure);
             }

@@ -220,9 +220,8 @@ impl Skim {
         self.is_pending = false;
         let rest = match value[0] {
             b'|' | b'>' => {
-                let rest = match value {
-                    [_, b'-' | b'+', rest @ ..] | [_, rest @ ..] => rest,
-                    [] => return None,
+                let ([_, b'-' | b'+', rest @ ..] | [_, rest @ ..]) = value else {
+                    return None;
                 };
                 self.scalar = Some(BlockScalar {
                     least: self.top().column + 1,

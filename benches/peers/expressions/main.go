@@ -1,24 +1,47 @@
-// Renders template expressions with the engine of Helm 4, for comparison with gitops-render.
+// Renders with Helm 3 and Helm 4, for comparison with gitops-render.
 //
-// Reads one JSON object a line, {"expr": …, "values": …}, and answers each with one line,
-// {"out": …} or {"error": …}; texts are base64, since output need not be UTF-8.
+// Reads one JSON object a line and answers each with one line, {"out": …} or {"error": …}; texts are
+// base64, since output need not be UTF-8. A request names the Helm ("helm": 3 or 4) and is either an
+// expression, {"expr": …, "values": …}, rendered by the engine alone, or a chart on disk with the flags
+// of `helm template`, {"chart": …, "flags": …}.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
+	"log/slog"
 	"os"
-
-	"helm.sh/helm/v4/pkg/chart/common"
-	"helm.sh/helm/v4/pkg/chart/common/util"
-	chart "helm.sh/helm/v4/pkg/chart/v2"
-	"helm.sh/helm/v4/pkg/engine"
+	_ "time/tzdata" // The zones of the other side do not come from the machine either.
 )
 
 type request struct {
+	Helm   int            `json:"helm"`
 	Expr   string         `json:"expr"`
 	Values map[string]any `json:"values"`
+	Chart  string         `json:"chart"`
+	Flags  flags          `json:"flags"`
+}
+
+type flags struct {
+	Release              string   `json:"release"`
+	Namespace            string   `json:"namespace"`
+	KubeVersion          string   `json:"kube_version"`
+	APIVersions          []string `json:"api_versions"`
+	ValueFiles           []string `json:"values"`
+	Set                  []string `json:"set"`
+	SetString            []string `json:"set_string"`
+	SetFile              []string `json:"set_file"`
+	SetJSON              []string `json:"set_json"`
+	SetLiteral           []string `json:"set_literal"`
+	ShowOnly             []string `json:"show_only"`
+	IncludeCRDs          bool     `json:"include_crds"`
+	NoHooks              bool     `json:"no_hooks"`
+	SkipTests            bool     `json:"skip_tests"`
+	IsUpgrade            bool     `json:"is_upgrade"`
+	SkipSchemaValidation bool     `json:"skip_schema_validation"`
 }
 
 type answer struct {
@@ -26,38 +49,33 @@ type answer struct {
 	Error []byte `json:"error,omitempty"`
 }
 
-func render(req request) (a answer) {
+func respond(req request) (a answer) {
 	defer func() {
 		if r := recover(); r != nil {
 			a = answer{Error: []byte(fmt.Sprint("panic: ", r))}
 		}
 	}()
-	chrt := &chart.Chart{
-		Metadata: &chart.Metadata{Name: "x", Version: "1.2.3", AppVersion: "4.5", APIVersion: "v2"},
-		Templates: []*common.File{
-			{Name: "templates/e.yaml", Data: []byte(req.Expr)},
-		},
+	var out string
+	var err error
+	switch {
+	case req.Chart != "" && req.Helm == 3:
+		out, err = template3(req.Chart, req.Flags)
+	case req.Chart != "":
+		out, err = template4(req.Chart, req.Flags)
+	case req.Helm == 3:
+		out, err = expression3(req.Expr, req.Values)
+	default:
+		out, err = expression4(req.Expr, req.Values)
 	}
-	capabilities := common.DefaultCapabilities.Copy()
-	version, err := common.ParseKubeVersion("v1.31.0")
-	if err != nil {
-		panic(err)
-	}
-	capabilities.KubeVersion = *version
-	values, err := util.ToRenderValues(chrt, req.Values, common.ReleaseOptions{
-		Name: "r", Namespace: "ns", Revision: 1, IsInstall: true,
-	}, capabilities)
-	if err != nil {
-		return answer{Error: []byte("values: " + err.Error())}
-	}
-	out, err := new(engine.Engine).Render(chrt, values)
 	if err != nil {
 		return answer{Error: []byte(err.Error())}
 	}
-	return answer{Out: []byte(out["x/templates/e.yaml"])}
+	return answer{Out: []byte(out)}
 }
 
 func main() {
+	log.SetOutput(io.Discard)
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(make([]byte, 1<<20), 1<<26)
 	out := bufio.NewWriter(os.Stdout)
@@ -67,10 +85,10 @@ func main() {
 		if err := json.Unmarshal(in.Bytes(), &req); err != nil {
 			panic(err)
 		}
-		if err := encoder.Encode(render(req)); err != nil {
+		if err := encoder.Encode(respond(req)); err != nil {
 			panic(err)
 		}
-		// One answer at a time: the other side waits for it after a batch.
+		// One answer at a time: the other side waits for it.
 		if err := out.Flush(); err != nil {
 			panic(err)
 		}

@@ -1,50 +1,11 @@
-//! Generated expressions beside the real engine.
-//!
-//! Build the peer (`cd benches/peers/expressions && go build -o /tmp/expressions-peer .`) and run
-//! `GITOPS_EXPRESSIONS_PEER=/tmp/expressions-peer GITOPS_COUNT=200000 GITOPS_SEED=1
-//! cargo test -p gitops-render --test it differential -- --ignored --nocapture`.
+//! Expressions of every function with arguments of every kind, and templates around them.
 
-use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    process::{Command, Stdio},
-};
-
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use gitops_render::helm::Profile;
 use serde_json::{Value as Json, json};
 
-use crate::{
-    corpus::Score,
-    corpus_expressions::{Case, chart, helm, render_bytes},
-};
+use super::random::Random;
 
-/// SplitMix64: a seed gives the same expressions everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick<'t>(&mut self, items: &[&'t str]) -> &'t str {
-        items[self.below(items.len())]
-    }
-}
-
-const KEYS: &[&str] = &["a", "b", "c", "n", "s", "l", "m", "nul", "x-y", "YAML"];
-const STRINGS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &["a", "b", "c", "n", "s", "l", "m", "nul", "x-y", "YAML"];
+pub(super) const STRINGS: &[&str] = &[
     "",
     "a",
     "b",
@@ -384,17 +345,30 @@ const SIZED: &[&str] = &[
 ];
 const NAMES: &[&str] = &["t", "u", "x/templates/e.yaml", "gotpl", "nope"];
 
-struct Generator {
-    random: Random,
-    depth: usize,
+pub(super) struct Generator {
+    pub(super) random: Random,
+    pub(super) depth: usize,
     variables: Vec<String>,
     is_defining: bool,
+    /// Whether the dot is the root, which holds pointers; those print as addresses.
+    is_root: bool,
     /// Whether numbers may come up over which no loop should run.
     allows_large: bool,
 }
 
 impl Generator {
-    fn string(&mut self) -> String {
+    pub(super) fn new(random: Random) -> Self {
+        Self {
+            random,
+            depth: 0,
+            variables: Vec::new(),
+            is_defining: false,
+            is_root: true,
+            allows_large: false,
+        }
+    }
+
+    pub(super) fn string(&mut self) -> String {
         let mut text = self.random.pick(STRINGS).to_owned();
         if self.random.chance(15) {
             text.push_str(self.random.pick(STRINGS));
@@ -405,7 +379,7 @@ impl Generator {
         serde_json::to_string(&text).unwrap_or_default()
     }
 
-    fn small(&mut self) -> String {
+    pub(super) fn small(&mut self) -> String {
         if self.random.chance(80) {
             (self.random.below(12) as i64 - 2).to_string()
         } else {
@@ -413,7 +387,7 @@ impl Generator {
         }
     }
 
-    fn field(&mut self) -> String {
+    pub(super) fn field(&mut self) -> String {
         let mut text = self
             .random
             .pick(&[
@@ -440,7 +414,7 @@ impl Generator {
         }
     }
 
-    fn operand(&mut self) -> String {
+    pub(super) fn operand(&mut self) -> String {
         if self.depth > 4 {
             return self
                 .random
@@ -451,8 +425,7 @@ impl Generator {
             0..5 => self.string(),
             5..8 => self.random.pick(LITERALS).to_owned(),
             8..13 => self.field(),
-            // The root holds pointers, and those print as addresses.
-            13 if self.is_defining || !self.variables.is_empty() => ".".to_owned(),
+            13 if !self.is_root => ".".to_owned(),
             13 => "$.Values".to_owned(),
             14 if !self.variables.is_empty() => {
                 let index = self.random.below(self.variables.len());
@@ -462,6 +435,10 @@ impl Generator {
                     text.push_str(self.random.pick(&KEYS[..8]));
                 }
                 text
+            }
+            16 => {
+                let inner = self.chapter();
+                format!("({inner})")
             }
             15 => {
                 let inner = self.pipeline();
@@ -474,7 +451,7 @@ impl Generator {
         }
     }
 
-    fn call(&mut self) -> String {
+    pub(super) fn call(&mut self) -> String {
         match self.random.below(12) {
             0 => {
                 let mut text = String::from("printf ");
@@ -555,7 +532,7 @@ impl Generator {
         }
     }
 
-    fn pipeline(&mut self) -> String {
+    pub(super) fn pipeline(&mut self) -> String {
         self.depth += 1;
         let mut text = if self.random.chance(55) {
             self.call()
@@ -593,7 +570,7 @@ impl Generator {
     fn action(&mut self) -> String {
         let (open, close) = self.space();
         let pipeline = self.pipeline();
-        match self.random.below(14) {
+        match self.random.below(16) {
             0 => {
                 let body = self.body();
                 let other = self.body();
@@ -601,8 +578,24 @@ impl Generator {
                 format!("{open}if {pipeline}{close}{body}{{{{ {or} }}}}{other}{{{{ end }}}}")
             }
             1 => {
-                let body = self.body();
-                format!("{open}with {pipeline}{close}{body}{{{{ end }}}}")
+                let known = self.variables.len();
+                let header = if self.random.chance(30) {
+                    self.variables.push("$w".to_owned());
+                    format!("$w := {pipeline}")
+                } else {
+                    pipeline
+                };
+                let body = self.inner_body();
+                let or = match self.random.below(5) {
+                    0 => format!("{{{{ else }}}}{}", self.body()),
+                    1 => {
+                        let pipeline = self.pipeline();
+                        format!("{{{{ else with {pipeline} }}}}{}", self.inner_body())
+                    }
+                    _ => String::new(),
+                };
+                self.variables.truncate(known);
+                format!("{open}with {header}{close}{body}{or}{{{{ end }}}}")
             }
             2 | 3 => {
                 let header = match self.random.below(3) {
@@ -616,14 +609,37 @@ impl Generator {
                 } else if header.starts_with("$e") {
                     self.variables.push("$e".to_owned());
                 }
-                let mut body = self.body();
+                let mut body = self.inner_body();
                 if self.random.chance(20) {
-                    let leave = self.random.pick(&["{{ break }}", "{{ continue }}"]);
-                    body.push_str(leave);
+                    let leave = self.random.pick(&[
+                        "{{ break }}",
+                        "{{ continue }}",
+                        "{{ if eq (len .) 1 }}{{ break }}{{ end }}",
+                        "{{ with . }}{{ continue }}{{ end }}",
+                        "{{ if . }}{{- continue -}}{{ else }}{{- break }}{{ end }}",
+                    ]);
+                    body.insert_str(0, leave);
                 }
                 self.variables.truncate(known);
                 let other = self.random.pick(&["", "{{ else }}none"]);
                 format!("{open}range {header}{close}{body}{other}{{{{ end }}}}")
+            }
+            14 => {
+                let comment = self.random.pick(&[
+                    "{{/* c */}}",
+                    "{{- /* c */ -}}",
+                    "{{ /* c */ }}",
+                    "{{/* a\n\nb */}}",
+                    "{{- \"\" -}}\n",
+                    "\n\n",
+                ]);
+                format!("{comment}{open}{pipeline}{close}")
+            }
+            15 if !self.is_defining && self.depth == 1 => {
+                let was = std::mem::replace(&mut self.is_defining, true);
+                let body = self.inner_body();
+                self.is_defining = was;
+                format!("{open}block \"blk\" {pipeline}{close}{body}{{{{ end }}}}")
             }
             4 => {
                 let name = format!("$v{}", self.random.below(3));
@@ -648,7 +664,15 @@ impl Generator {
         }
     }
 
-    fn body(&mut self) -> String {
+    /// A body whose dot is something of the values.
+    fn inner_body(&mut self) -> String {
+        let was = std::mem::replace(&mut self.is_root, false);
+        let body = self.body();
+        self.is_root = was;
+        body
+    }
+
+    pub(super) fn body(&mut self) -> String {
         self.depth += 1;
         let mut text = self
             .random
@@ -666,7 +690,7 @@ impl Generator {
         text
     }
 
-    fn expression(&mut self) -> String {
+    pub(super) fn expression(&mut self) -> String {
         self.variables.clear();
         self.depth = 0;
         let mut text = if self.random.chance(75) {
@@ -679,40 +703,30 @@ impl Generator {
         };
         if text.contains("\"t\"") || text.contains("\"u\"") {
             self.is_defining = true;
-            let body = self.body();
+            let body = self.inner_body();
+            // The second template may use the first: errors then have two levels.
+            let second = self.inner_body();
+            let link = self.random.pick(&[
+                "{{ template \"t\" . }}",
+                "{{ include \"t\" . | trim }}",
+                "{{ tpl \"{{ include `t` . }}\" . }}",
+                "",
+            ]);
             self.is_defining = false;
-            text = format!("{{{{ define \"t\" }}}}{body}{{{{ end }}}}{text}");
+            text = format!(
+                "{{{{ define \"t\" }}}}{body}{{{{ end }}}}{{{{- define \"u\" -}}}}{second}{link}{{{{ end }}}}{text}"
+            );
         }
-        if self.random.chance(6) && !text.is_empty() {
-            text = self.damaged(text);
+        if self.random.chance(6) {
+            const EXTRAS: &[&str] = &[
+                "{", "}", "\"", "|", "(", ")", ".", "$", "-", "\\", ":=", ",", "'", "`", "/*", "\n",
+            ];
+            text = self.random.damaged(&text, EXTRAS);
         }
         text
     }
 
-    /// A text that is most likely not a template any more.
-    fn damaged(&mut self, text: String) -> String {
-        let mut characters: Vec<char> = text.chars().collect();
-        let at = self.random.below(characters.len());
-        match self.random.below(4) {
-            0 => {
-                characters.remove(at);
-            }
-            1 => {
-                let extra = self
-                    .random
-                    .pick(&["{", "}", "\"", "|", "(", ")", ".", "$", "-", "\\"]);
-                characters.insert(at, extra.chars().next().unwrap_or('x'));
-            }
-            2 => characters.truncate(at),
-            _ => {
-                let other = self.random.below(characters.len());
-                characters.swap(at, other);
-            }
-        }
-        characters.into_iter().collect()
-    }
-
-    fn value(&mut self, depth: usize) -> Json {
+    pub(super) fn value(&mut self, depth: usize) -> Json {
         match self.random.below(if depth > 2 { 7 } else { 10 }) {
             0 => Json::Null,
             1 => json!(self.random.chance(50)),
@@ -728,7 +742,7 @@ impl Generator {
         }
     }
 
-    fn values(&mut self, depth: usize) -> Json {
+    pub(super) fn values(&mut self, depth: usize) -> Json {
         let mut map = serde_json::Map::new();
         for _ in 0..self.random.below(6) {
             let key = self.random.pick(KEYS).to_owned();
@@ -737,95 +751,4 @@ impl Generator {
         }
         Json::Object(map)
     }
-}
-
-/// What the two sides may differ in: text that Go itself makes from addresses, the order of its
-/// maps, or its own version.
-fn is_unstable(expected: &str) -> bool {
-    expected.starts_with("panic: ")
-        || expected
-            .split("0x")
-            .skip(1)
-            .any(|rest| rest.chars().take_while(char::is_ascii_hexdigit).count() >= 9)
-}
-
-#[test]
-#[ignore = "needs the peer, see above"]
-fn differential() {
-    let setting = |name: &str| std::env::var(name).ok();
-    let peer = setting("GITOPS_EXPRESSIONS_PEER").expect("GITOPS_EXPRESSIONS_PEER");
-    let number = |name: &str, default: u64| {
-        setting(name)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(default)
-    };
-    let (count, seed) = (number("GITOPS_COUNT", 20_000), number("GITOPS_SEED", 1));
-    let mut child = Command::new(peer)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let requests = move || {
-        let mut generator = Generator {
-            random: Random(seed),
-            depth: 0,
-            variables: Vec::new(),
-            is_defining: false,
-            allows_large: false,
-        };
-        move || {
-            let values = generator.values(0);
-            let expression = generator.expression();
-            (expression, values)
-        }
-    };
-    let mut make = requests();
-    let writer = std::thread::spawn(move || {
-        for _ in 0..count {
-            let (expr, values) = make();
-            let line = json!({"expr": expr, "values": values});
-            if writeln!(input, "{line}").is_err() {
-                break;
-            }
-        }
-    });
-    let mut make = requests();
-    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (helm, mut chart) = (helm(Profile::helm_4_3()), chart());
-    let mut score = Score::new("helm differential");
-    for index in 0..count {
-        let (expression, values) = make();
-        let Some(Ok(answer)) = answers.next() else {
-            println!("the peer ended at {expression:?} {values}");
-            break;
-        };
-        let answer: Json = serde_json::from_str(&answer).unwrap();
-        let text = |key: &str| {
-            let encoded = answer.get(key)?.as_str()?;
-            let bytes = BASE64_STANDARD.decode(encoded).ok()?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        let expected = match text("error") {
-            Some(error) => Err(error),
-            None => Ok(text("out").unwrap_or_default()),
-        };
-        if is_unstable(expected.as_ref().unwrap_or_else(|error| error)) {
-            continue;
-        }
-        let case = Case::of(&expression, &values);
-        let found = render_bytes(&helm, &mut chart, &case)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let result = if found == expected {
-            Ok(())
-        } else {
-            Err(format!(
-                "{values}\n  expected {expected:?}\n  found    {found:?}"
-            ))
-        };
-        score.record(&format!("{index:06} {expression:?}"), result);
-    }
-    writer.join().unwrap();
-    let _ = child.wait();
-    assert!(score.report(), "some expressions differ; see target/corpus");
 }

@@ -1,0 +1,218 @@
+//! Generated expressions, flags and charts beside the real engines of Helm 3 and Helm 4.
+//!
+//! Build the peer and run as many comparisons as time allows; a seed gives the same cases everywhere:
+//!
+//! ```sh
+//! (cd benches/peers/expressions && go build -o /tmp/expressions-peer .)
+//! GITOPS_EXPRESSIONS_PEER=/tmp/expressions-peer GITOPS_COUNT=200000 GITOPS_SEED=1 \
+//!     cargo test -p gitops-render --test it differential -- --ignored --nocapture
+//! ```
+//!
+//! `GITOPS_CASE=N` repeats case N of a seed alone and prints it. Differences are written to
+//! `target/corpus/helm-differential.failures`.
+
+mod chapters;
+mod charts;
+mod expressions;
+mod flags;
+mod peer;
+mod random;
+mod texts;
+
+use std::collections::BTreeMap;
+
+use gitops_render::helm::{Chart, Helm, Profile};
+use serde_json::{Value as Json, json};
+
+use self::{
+    charts::ChartCase,
+    expressions::Generator,
+    peer::{Answer, Peer},
+    random::Random,
+};
+use crate::{
+    corpus::Score,
+    corpus_expressions::{Case, chart, helm, render_bytes},
+};
+
+/// One comparison, to be made with both Helms.
+enum Question {
+    Expression(String, Json),
+    Chart(Box<ChartCase>),
+}
+
+impl Question {
+    /// The question of an index: the index alone decides, so that each can be repeated.
+    fn new(seed: u64, index: u64) -> (&'static str, Self) {
+        let mut random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ index);
+        match random.below(100) {
+            0..4 => ("charts", Self::Chart(Box::new(charts::chart(random)))),
+            4..10 => ("flags", Self::Chart(Box::new(flags::chart(random)))),
+            10..40 => {
+                let mut generator = Generator::new(random);
+                let values = generator.values(0);
+                let expression = generator.chapters();
+                ("chapters", Self::Expression(expression, values))
+            }
+            _ => {
+                let mut generator = Generator::new(random);
+                let values = generator.values(0);
+                let expression = generator.expression();
+                ("expressions", Self::Expression(expression, values))
+            }
+        }
+    }
+}
+
+/// One of the two Helms, and the peer that has it.
+struct Side {
+    version: u8,
+    helm: Helm,
+    profile: Profile,
+}
+
+impl Side {
+    fn new(version: u8, profile: Profile) -> Self {
+        Self {
+            version,
+            helm: helm(profile.clone()),
+            profile,
+        }
+    }
+
+    /// What the two sides say to a question; `None` where the real engine came to an end.
+    fn ask(
+        &self,
+        question: &Question,
+        peer: &mut Peer,
+        chart: &mut Chart,
+    ) -> Option<(Answer, Answer)> {
+        match question {
+            Question::Expression(expression, values) => {
+                let request = json!({"helm": self.version, "expr": expression, "values": values});
+                let expected = peer.ask(&request)?;
+                let case = Case::of(expression, values);
+                let found = render_bytes(&self.helm, chart, &case)
+                    .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+                Some((expected, found))
+            }
+            Question::Chart(case) => {
+                let folder = tempfile::tempdir().unwrap();
+                case.write(folder.path());
+                let expected = peer.ask(&case.request(self.version, folder.path()))?;
+                let found = case.render(&self.profile, folder.path());
+                let place = folder.path().display().to_string();
+                let shown = |answer: Answer| match answer {
+                    Ok(text) => Ok(text.replace(&place, "{{PLACE}}")),
+                    Err(text) => Err(text.replace(&place, "{{PLACE}}")),
+                };
+                Some((shown(expected), shown(found)))
+            }
+        }
+    }
+}
+
+/// Addresses, which Go prints for some pointers, made equal.
+fn without_addresses(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("0x") {
+        shown.push_str(&rest[..at]);
+        rest = &rest[at + 2..];
+        let digits = rest.chars().take_while(char::is_ascii_hexdigit).count();
+        if digits >= 8 {
+            shown.push_str("0xADDRESS");
+            rest = &rest[digits..];
+        } else {
+            shown.push_str("0x");
+        }
+    }
+    shown + rest
+}
+
+/// Whether the engine itself failed: such a text is Go's own, and no chart can count on it.
+fn is_crash(expected: &Answer) -> bool {
+    matches!(expected, Err(text) if text.starts_with("panic: "))
+}
+
+#[test]
+#[ignore = "needs the peer, see above"]
+fn differential() {
+    let setting = |name: &str| std::env::var(name).ok();
+    let number = |name: &str| setting(name).and_then(|text| text.parse::<u64>().ok());
+    let program = setting("GITOPS_EXPRESSIONS_PEER").expect("GITOPS_EXPRESSIONS_PEER");
+    let count = number("GITOPS_COUNT").unwrap_or(20_000);
+    let seed = number("GITOPS_SEED").unwrap_or(1);
+    let only = number("GITOPS_CASE");
+    let family = setting("GITOPS_FAMILY");
+    let mut peer = Peer::start(&program);
+    let mut chart = chart();
+    let sides = [
+        Side::new(3, Profile::helm_3_22()),
+        Side::new(4, Profile::helm_4_3()),
+    ];
+    let mut score = Score::new("helm differential");
+    let mut families: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let (mut compared, mut differences, mut crashes) = (0, 0, 0);
+    let mut index = only.unwrap_or(0);
+    while compared < count {
+        let (kind, question) = Question::new(seed, index);
+        if family.as_deref().is_some_and(|family| family != kind) {
+            index += 1;
+            continue;
+        }
+        if only.is_some() {
+            println!("{}", shown(&question));
+        }
+        for side in &sides {
+            let Some((expected, found)) = side.ask(&question, &mut peer, &mut chart) else {
+                crashes += 1;
+                continue;
+            };
+            if is_crash(&expected) {
+                crashes += 1;
+                continue;
+            }
+            compared += 1;
+            let tally = families
+                .entry(format!("{kind} v{}", side.version))
+                .or_default();
+            tally.0 += 1;
+            let is_equal = expected == found
+                || match (&expected, &found) {
+                    (Ok(a), Ok(b)) | (Err(a), Err(b)) => {
+                        without_addresses(a) == without_addresses(b)
+                    }
+                    _ => false,
+                };
+            let result = if is_equal {
+                Ok(())
+            } else {
+                differences += 1;
+                tally.1 += 1;
+                Err(format!(
+                    "{}\n  expected {expected:?}\n  found    {found:?}",
+                    shown(&question)
+                ))
+            };
+            score.record(&format!("{index:06} v{} {kind}", side.version), result);
+        }
+        index += 1;
+        if only.is_some() {
+            break;
+        }
+    }
+    for (family, (compared, differences)) in families {
+        println!("helm differential {family}: {compared} comparisons, {differences} differences");
+    }
+    println!("helm differential: the real engine crashed {crashes} times");
+    println!("helm differential: {compared} comparisons, {differences} differences, seed {seed}");
+    assert!(score.report(), "some cases differ; see target/corpus");
+}
+
+fn shown(question: &Question) -> String {
+    match question {
+        Question::Expression(expression, values) => format!("{expression:?} {values}"),
+        Question::Chart(case) => case.shown(),
+    }
+}

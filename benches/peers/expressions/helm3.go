@@ -42,6 +42,9 @@ func template3(path string, f flags) (string, error) {
 	configuration := new(action.Configuration)
 	configuration.Log = func(string, ...any) {}
 	install := action.NewInstall(configuration)
+	if f.KubeVersion == "" {
+		f.KubeVersion = "v1.37.0" // What builds of Helm 3.22 are given by their linker.
+	}
 	if f.KubeVersion != "" {
 		version, err := chartutil.ParseKubeVersion(f.KubeVersion)
 		if err != nil {

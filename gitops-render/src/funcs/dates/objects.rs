@@ -55,7 +55,8 @@ impl Object for TimeObject {
         let parameters: &[Type] = match name {
             "Unix" | "UnixMilli" | "UnixMicro" | "UnixNano" | "Year" | "Month" | "Day" | "Hour"
             | "Minute" | "Second" | "Nanosecond" | "Weekday" | "YearDay" | "UTC" | "Local"
-            | "Location" | "IsZero" | "IsDST" | "String" | "GoString" => &[],
+            | "Location" | "IsZero" | "IsDST" | "String" | "GoString" | "MarshalText"
+            | "MarshalJSON" => &[],
             "Format" => &[Type::String],
             "Add" | "Truncate" | "Round" => &[Type::Object(DURATION)],
             "AddDate" => &[Type::Int, Type::Int, Type::Int],
@@ -107,6 +108,16 @@ impl Object for TimeObject {
             ("IsDST", _) => Ok(time.zone().at(time.unix_seconds()).is_dst.into()),
             ("String", _) => Ok(time.text().into()),
             ("GoString", _) => Ok(go_string(time).into()),
+            ("MarshalText" | "MarshalJSON", _) if !(0..=9999).contains(&civil.year) => {
+                Err(CallError::new(format!(
+                    "Time.{name}: year outside of range [0,9999]"
+                )))
+            }
+            ("MarshalText", _) => Ok(Value::Bytes(time.format(RFC3339_NANO).into_bytes().into())),
+            ("MarshalJSON", _) => {
+                let text = format!("\"{}\"", time.format(RFC3339_NANO));
+                Ok(Value::Bytes(text.into_bytes().into()))
+            }
             ("Format", [Value::Str(layout)]) => Ok(time.format(&layout.to_str()).into()),
             ("AddDate", [Value::Int(years), Value::Int(months), Value::Int(days)]) => {
                 moment(time.add_date(*years, *months, *days))

@@ -7,7 +7,7 @@ use crate::helm::{
     HelmError, Profile, Values,
     values::{
         merge_tables, numbers_as_floats, read_values,
-        strvals::{Reading, set},
+        strvals::{Reading, set, without_lone_surrogates},
     },
 };
 
@@ -82,7 +82,8 @@ impl ValueOptions {
 fn set_json(text: &str, base: &mut Map<String, Value>, profile: &Profile) -> Result<(), HelmError> {
     let trimmed = text.trim();
     if profile.set_json_objects && trimmed.starts_with('{') {
-        let object = serde_json::from_str(trimmed).map(numbers_as_floats);
+        let trimmed = without_lone_surrogates(trimmed.to_owned());
+        let object = serde_json::from_str(&trimmed).map(numbers_as_floats);
         let Ok(Value::Object(object)) = object else {
             return Err(HelmError::values(format!(
                 "failed parsing --set-json data JSON: {text}"

@@ -378,7 +378,7 @@ impl Parser<'_> {
             return Ok(None);
         }
         let rest = &self.chars[self.at..];
-        let text: String = rest.iter().collect();
+        let text = without_lone_surrogates(rest.iter().collect());
         let scalar = scalar_length(&text);
         let (value, length) = if scalar > 0 {
             (serde_json::from_str(&text[..scalar]), scalar)
@@ -434,6 +434,27 @@ fn put_at(list: &mut Vec<Value>, index: i64, value: Value) -> Result<(), Stop> {
     }
     list[place] = value;
     Ok(())
+}
+
+/// Go reads half a surrogate pair as U+FFFD, where serde_json has an error. The length stays.
+pub(super) fn without_lone_surrogates(mut text: String) -> String {
+    let unit = |text: &str, at: usize| -> Option<u32> {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    let mut at = 0;
+    while let Some(found) = text[at..].find('\\') {
+        at += found;
+        at += match unit(&text, at) {
+            Some(0xd800..=0xdbff) if matches!(unit(&text, at + 6), Some(0xdc00..=0xdfff)) => 12,
+            Some(0xd800..=0xdfff) => {
+                text.replace_range(at..at + 6, "\\ufffd");
+                6
+            }
+            _ => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+    }
+    text
 }
 
 fn typed(text: String) -> Value {

@@ -217,13 +217,14 @@ impl Context<'_> {
                     }
                     Ok(count > 0)
                 }
-                Some(
-                    value @ (Value::Int(_)
-                    | Value::Int64(_)
-                    | Value::List(_)
-                    | Value::Map(_)
-                    | Value::Bytes(_)),
-                ) => self.iterate(frame, &value, branch),
+                // The text of the whole, `1h0m0s`, not of the number below it.
+                Some(Value::Int(_) | Value::Int64(_)) => frame.error(format_args!(
+                    "can't use {} to iterate over more than one variable",
+                    go_fmt::to_text(value)
+                )),
+                Some(value @ (Value::List(_) | Value::Map(_) | Value::Bytes(_))) => {
+                    self.iterate(frame, &value, branch)
+                }
                 _ if object.is_nil() => Ok(false),
                 _ => frame.error(format_args!(
                     "range can't iterate over {}",

@@ -28,7 +28,6 @@ const FORMS: &[&str] = &[
     "(mustToDate %layout %date).Sub (toDate %layout %date)",
     "(toDate %layout %date).Equal (toDate %layout %date)",
     "(toDate %layout %date).AddDate %int %int %int",
-    "dateInZone %layout %e %zone",
     "duration %e",
     "duration %duration",
     "durationRound %duration",

@@ -310,13 +310,14 @@ impl Harness {
             .collect())
     }
 
-    /// Waits until something is as it should be, for half a minute at most.
+    /// Waits until something is as it should be, for two minutes at most: a busy server ends namespaces
+    /// one after the other.
     async fn eventually<F, R>(&self, what: &str, check: F) -> Result<(), Failure>
     where
         F: Fn() -> R,
         R: Future<Output = Result<bool, Failure>>,
     {
-        for _ in 0..120 {
+        for _ in 0..480 {
             if check().await? {
                 return Ok(());
             }

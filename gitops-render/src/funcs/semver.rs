@@ -9,7 +9,7 @@ use crate::template::{CallError, Context, Kind, Object, Signature, Str, Type, Va
 
 pub(super) fn register(registry: &mut Registry) {
     registry.add("semver", |text: Str| {
-        parse(&text).map(|version| Concrete(Value::object(VersionObject(version))))
+        parse(&text).map(|version| Concrete(Value::object(VersionObject::pointer(version))))
     });
     registry.add("semverCompare", |constraint: Str, version: Str| {
         let constraint = Constraint::parse(&constraint.to_str())
@@ -22,26 +22,53 @@ pub(super) fn register(registry: &mut Registry) {
 pub(super) fn deep_copy(value: &Value) -> Option<Value> {
     value
         .downcast::<VersionObject>()
-        .map(|_| Value::object(VersionObject(Version::new(0, 0, 0))))
+        .map(|_| Value::object(VersionObject::pointer(Version::new(0, 0, 0))))
 }
 
 fn parse(text: &Str) -> Result<Version, CallError> {
     Version::parse(&text.to_str()).map_err(|error| CallError::new(error.to_string()))
 }
 
-/// Go's `*semver.Version`.
+/// Go's `*semver.Version`, or the `semver.Version` that its methods return.
 #[derive(Debug)]
-struct VersionObject(Version);
+struct VersionObject {
+    version: Version,
+    is_pointer: bool,
+}
+
+impl VersionObject {
+    fn pointer(version: Version) -> Self {
+        Self {
+            version,
+            is_pointer: true,
+        }
+    }
+
+    fn plain(version: Version) -> Self {
+        Self {
+            version,
+            is_pointer: false,
+        }
+    }
+}
 
 const POINTER: Type = Type::Object("*semver.Version");
 
 impl Object for VersionObject {
     fn type_name(&self) -> Cow<'static, str> {
-        POINTER.name().into()
+        if self.is_pointer {
+            POINTER.name().into()
+        } else {
+            "semver.Version".into()
+        }
     }
 
     fn kind(&self) -> Kind {
-        Kind::Pointer
+        if self.is_pointer {
+            Kind::Pointer
+        } else {
+            Kind::Struct
+        }
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -50,7 +77,7 @@ impl Object for VersionObject {
 
     /// Not exported: they are printed and compared, but templates cannot read them.
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        let version = &self.0;
+        let version = &self.version;
         vec![
             ("major", Value::Uint64(version.major())),
             ("minor", Value::Uint64(version.minor())),
@@ -67,11 +94,14 @@ impl Object for VersionObject {
 
     fn method(&self, name: &str) -> Option<Signature> {
         let parameters: &[Type] = match name {
-            "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "Original" | "String"
-            | "IncMajor" | "IncMinor" | "IncPatch" => &[],
+            "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "String" | "IncMajor"
+            | "IncMinor" | "IncPatch" | "MarshalText" | "MarshalJSON" => &[],
+            "SetPrerelease" | "SetMetadata" => &[Type::String],
+            // What a template has at hand has no address, so that these are for pointers alone.
+            _ if !self.is_pointer => return None,
+            "Original" => &[],
             "Compare" | "Equal" | "LessThan" | "LessThanEqual" | "GreaterThan"
             | "GreaterThanEqual" => &[POINTER],
-            "SetPrerelease" | "SetMetadata" => &[Type::String],
             _ => return None,
         };
         Some(Signature::new(parameters))
@@ -83,11 +113,12 @@ impl Object for VersionObject {
         name: &str,
         arguments: &mut [Value],
     ) -> Result<Value, CallError> {
-        let version = &self.0;
+        let version = &self.version;
         let incremented = |next: Option<Version>, what: &str| {
-            next.map(|next| Value::object(Self(next))).ok_or_else(|| {
-                CallError::new(format!("{what} version increment would overflow uint64"))
-            })
+            next.map(|next| Value::object(Self::plain(next)))
+                .ok_or_else(|| {
+                    CallError::new(format!("{what} version increment would overflow uint64"))
+                })
         };
         match (name, arguments) {
             ("Major", _) => Ok(Value::Uint64(version.major())),
@@ -97,6 +128,8 @@ impl Object for VersionObject {
             ("Metadata", _) => Ok(version.metadata().into()),
             ("Original", _) => Ok(version.original().into()),
             ("String", _) => Ok(version.to_string().into()),
+            ("MarshalText", _) => Ok(Value::Bytes(version.to_string().into_bytes().into())),
+            ("MarshalJSON", _) => Ok(Value::Bytes(format!("\"{version}\"").into_bytes().into())),
             ("IncMajor", _) => incremented(version.next_major(), "major"),
             ("IncMinor", _) => incremented(version.next_minor(), "minor"),
             ("IncPatch", _) => incremented(version.next_patch(), "patch"),
@@ -108,11 +141,11 @@ impl Object for VersionObject {
                     version.with_metadata(&text)
                 };
                 changed
-                    .map(|version| Value::object(Self(version)))
+                    .map(|version| Value::object(Self::plain(version)))
                     .map_err(|error| CallError::new(error.to_string()))
             }
             (_, [other]) => {
-                let Some(Self(other)) = other.downcast::<Self>() else {
+                let Some(Self { version: other, .. }) = other.downcast::<Self>() else {
                     return Err(CallError::nil_pointer());
                 };
                 let order = version.cmp(other);
@@ -130,7 +163,7 @@ impl Object for VersionObject {
     }
 
     fn string(&self) -> Option<String> {
-        Some(self.0.to_string())
+        Some(self.version.to_string())
     }
 
     fn equals(&self, _other: &dyn Object) -> bool {
@@ -139,6 +172,6 @@ impl Object for VersionObject {
     }
 
     fn to_json(&self) -> Option<Value> {
-        Some(self.0.to_string().into())
+        Some(self.version.to_string().into())
     }
 }

@@ -34,6 +34,11 @@ pub trait Object: fmt::Debug {
         None
     }
 
+    /// What Go says of a method whose results no template can take.
+    fn unfit_results(&self, _name: &str) -> Option<&'static str> {
+        None
+    }
+
     /// Calls a method of which [`Object::method`] gave the signature; the arguments fit it.
     fn call(
         &self,

@@ -56,7 +56,7 @@ impl Object for TimeObject {
             "Unix" | "UnixMilli" | "UnixMicro" | "UnixNano" | "Year" | "Month" | "Day" | "Hour"
             | "Minute" | "Second" | "Nanosecond" | "Weekday" | "YearDay" | "UTC" | "Local"
             | "Location" | "IsZero" | "IsDST" | "String" | "GoString" | "MarshalText"
-            | "MarshalJSON" => &[],
+            | "MarshalJSON" | "ISOWeek" | "Zone" | "ZoneBounds" | "Date" | "Clock" => &[],
             "Format" => &[Type::String],
             "Add" | "Truncate" | "Round" => &[Type::Object(DURATION)],
             "AddDate" => &[Type::Int, Type::Int, Type::Int],
@@ -65,6 +65,24 @@ impl Object for TimeObject {
             _ => return None,
         };
         Some(Signature::new(parameters))
+    }
+
+    fn unfit_results(&self, name: &str) -> Option<&'static str> {
+        Some(match name {
+            "ISOWeek" => {
+                "invalid function signature for ISOWeek: second return value should be error; is int"
+            }
+            "Zone" => {
+                "invalid function signature for Zone: second return value should be error; is int"
+            }
+            "ZoneBounds" => {
+                "invalid function signature for ZoneBounds: second return value should be error; is \
+                 time.Time"
+            }
+            "Date" => "function Date has 3 return values; should be 1 or 2",
+            "Clock" => "function Clock has 3 return values; should be 1 or 2",
+            _ => return None,
+        })
     }
 
     fn call(
@@ -108,11 +126,9 @@ impl Object for TimeObject {
             ("IsDST", _) => Ok(time.zone().at(time.unix_seconds()).is_dst.into()),
             ("String", _) => Ok(time.text().into()),
             ("GoString", _) => Ok(go_string(time).into()),
-            ("MarshalText" | "MarshalJSON", _) if !(0..=9999).contains(&civil.year) => {
-                Err(CallError::new(format!(
-                    "Time.{name}: year outside of range [0,9999]"
-                )))
-            }
+            ("MarshalText" | "MarshalJSON", _) if !(0..=9999).contains(&civil.year) => Err(
+                CallError::new(format!("Time.{name}: year outside of range [0,9999]")),
+            ),
             ("MarshalText", _) => Ok(Value::Bytes(time.format(RFC3339_NANO).into_bytes().into())),
             ("MarshalJSON", _) => {
                 let text = format!("\"{}\"", time.format(RFC3339_NANO));
@@ -354,6 +370,10 @@ impl Object for Location {
 
     fn field(&self, _name: &str) -> Option<Value> {
         None
+    }
+
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
     }
 
     fn kind(&self) -> Kind {

@@ -43,6 +43,9 @@ fn to_toml(value: &Value) -> Outcome<Vec<u8>> {
             "reflect: call of reflect.Value.Type on zero Value",
         )));
     }
+    if matches!(value, Value::Complex(_)) {
+        return failure("unsupported type for key '': complex128");
+    }
     let mut writer = Writer { out: Vec::new() };
     writer.encode(&mut Vec::new(), value)?;
     Ok(writer.out)

@@ -137,6 +137,11 @@ impl Context<'_> {
         last: Option<Slot>,
     ) -> Evaluated {
         let mut values = self.arguments(frame, dot, name, signature, arguments, last)?;
+        if let Value::Object(object) = &receiver.value
+            && let Some(reason) = object.unfit_results(name)
+        {
+            return frame.error(format_args!("{reason}"));
+        }
         let result = match &receiver.value {
             Value::Object(object) => object.call(self, name, &mut values),
             Value::Map(map) => methods::call_map(map, name, &mut values),

@@ -482,7 +482,10 @@ impl Generator {
                     "{{{{ define \"t\" }}}}\n{{{{ {chapter} }}}}{{{{ end }}}}{{{{ include \"t\" . }}}}"
                 ),
                 6 => format!("{{{{ range $k, $v := {chapter} }}}}{{{{ $k }}}}={{{{ $v }}}};{{{{ end }}}}"),
-                7 => format!("{{{{ range {chapter} }}}}{{{{ . }}}},{{{{ else }}}}-{{{{ end }}}}"),
+                // Ranging over what may be billions of nanoseconds would not end.
+                7 if !["uration", "nix"].iter().any(|part| chapter.contains(part)) => {
+                    format!("{{{{ range {chapter} }}}}{{{{ . }}}},{{{{ else }}}}-{{{{ end }}}}")
+                }
                 _ => format!("{{{{ {chapter} }}}}"),
             });
             text.push_str(self.random.pick(&["", "\n", " ", "|"]));

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! `GITOPS_CASE=N` repeats case N of a seed alone and prints it. Differences are written to
-//! `target/corpus/helm-differential.failures`.
+//! `target/corpus/helm-differential-seed-N.failures`.
 
 mod chapters;
 mod charts;
@@ -151,7 +151,7 @@ fn differential() {
         Side::new(3, Profile::helm_3_22()),
         Side::new(4, Profile::helm_4_3()),
     ];
-    let mut score = Score::new("helm differential");
+    let mut score = Score::new(&format!("helm differential seed {seed}"));
     let mut families: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let (mut compared, mut differences, mut crashes) = (0, 0, 0);
     let mut index = only.unwrap_or(0);
@@ -167,6 +167,11 @@ fn differential() {
         for side in &sides {
             let Some((expected, found)) = side.ask(&question, &mut peer, &mut chart) else {
                 crashes += 1;
+                println!(
+                    "the peer ended: {index:06} v{} {}",
+                    side.version,
+                    shown(&question)
+                );
                 continue;
             };
             if is_crash(&expected) {

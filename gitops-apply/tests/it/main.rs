@@ -27,6 +27,8 @@ mod kubectl;
 mod live_cache;
 #[cfg(feature = "kube")]
 mod real_cluster;
+#[cfg(feature = "kube")]
+mod real_diff;
 #[cfg(feature = "rest")]
 mod rest;
 mod robust;

@@ -1,10 +1,24 @@
 //! Diffs of Deployments, Services and ConfigMaps with full `managedFields`.
 //!
-//! The peer is `peers/diff` (gitops-engine's `pkg/diff` and structured-merge-diff).
+//! The peer is `peers/diff` (gitops-engine's `pkg/diff`), which is run on the same pairs, right after
+//! ours, if there is a Go toolchain. A table of processor times is printed before criterion measures.
 
-use std::{hint::black_box, sync::Arc};
+#![allow(
+    clippy::print_stderr,
+    reason = "what is measured outside of criterion is printed"
+)]
+#![allow(missing_docs, reason = "criterion's macros make items without")]
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use std::{
+    fmt::Write as _,
+    hint::black_box,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use criterion::{Criterion, criterion_group};
 use gitops_core::{
     Manifest,
     clock::Timestamp,
@@ -71,40 +85,251 @@ fn config_map(number: usize) -> Manifest {
         "metadata": {"name": format!("web-{number}"), "namespace": "shop"}, "data": data}))
 }
 
-/// Live objects that were applied, and touched by somebody else.
-fn pairs() -> Vec<Pair> {
-    let schemas = bundled_schemas();
+/// A live object that was applied, and touched by somebody else.
+fn pair(desired: Manifest) -> Pair {
     let now = Timestamp::UNIX_EPOCH;
-    (0..999)
+    let schemas = bundled_schemas();
+    let schema = schemas.schema(&desired.gvk()).expect("built in");
+    let request = ApplyRequest::new(None, &desired, "gitops", now).schema(Some(&schema));
+    let mut live = server_side_apply(&request)
+        .expect("nobody else owns it")
+        .object;
+    live.metadata_mut().insert("uid".into(), "u".into());
+    let mut touched = live.clone();
+    touched.set_annotation("deployment.kubernetes.io/revision", "1");
+    let update = UpdateRequest::new(Some(&live), &touched, "controller", now);
+    let live = record_update(&update.schema(Some(&schema)));
+    Pair {
+        desired,
+        live,
+        schema,
+    }
+}
+
+fn pairs() -> Vec<Pair> {
+    (0..1000)
         .map(|number| {
-            let desired = match number % 3 {
+            pair(match number % 3 {
                 0 => deployment(number),
                 1 => service(number),
                 _ => config_map(number),
-            };
-            let schema = schemas.schema(&desired.gvk()).expect("built in");
-            let request = ApplyRequest::new(None, &desired, "gitops", now).schema(Some(&schema));
-            let mut live = server_side_apply(&request)
-                .expect("nobody else owns it")
-                .object;
-            live.metadata_mut().insert("uid".into(), "u".into());
-            let mut touched = live.clone();
-            touched.set_annotation("deployment.kubernetes.io/revision", "1");
-            let update = UpdateRequest::new(Some(&live), &touched, "controller", now);
-            let live = record_update(&update.schema(Some(&schema)));
-            Pair {
-                desired,
-                live,
-                schema,
-            }
+            })
         })
         .collect()
+}
+
+fn labelled(pair: &Pair) -> Manifest {
+    let mut desired = pair.desired.clone();
+    desired.set_label("version", "2");
+    desired
+}
+
+/// A definition with one schema of so many properties with descriptions, as generators write them.
+fn definition(properties: usize) -> Manifest {
+    let description =
+        "What the controller does with this when the object is reconciled. ".repeat(4);
+    let properties: serde_json::Map<String, Value> = (0..properties)
+        .map(|at| {
+            let below = json!({"type": "object", "description": description, "properties": {
+                "name": {"type": "string", "description": description, "maxLength": 63},
+                "optional": {"type": "boolean"},
+                "values": {"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "atomic"},
+            }});
+            (format!("property{at}"), below)
+        })
+        .collect();
+    object(json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object",
+                "properties": {"spec": {"type": "object", "properties": properties}},
+            }}}],
+        },
+    }))
+}
+
+/// A Deployment of so many containers.
+fn wide_deployment(containers: usize) -> Manifest {
+    let mut wide = deployment(0);
+    let spec = &mut wide.as_map_mut()["spec"]["template"]["spec"]["containers"];
+    let one = spec[0].clone();
+    *spec = (0..containers)
+        .map(|at| {
+            let mut container = one.clone();
+            container["name"] = format!("c{at}").into();
+            container
+        })
+        .collect();
+    wide
+}
+
+/// Time this thread ran so far.
+fn cpu() -> Duration {
+    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = spent.and_then(|text| text.split(' ').next()?.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or(0))
+}
+
+/// Least processor time of five rounds over all pairs, in µs per pair. The kernel counts in steps
+/// of some milliseconds, so that each round lasts for many.
+fn each(pairs: &[Pair], mut work: impl FnMut(&Pair)) -> f64 {
+    let mut round = || {
+        let (start, since, mut done) = (cpu(), Instant::now(), 0_u32);
+        while since.elapsed() < Duration::from_millis(200) {
+            for pair in pairs {
+                work(pair);
+                done += 1;
+            }
+        }
+        (cpu() - start).as_secs_f64() * 1e6 / f64::from(done)
+    };
+    (0..5).map(|_| round()).fold(f64::INFINITY, f64::min)
+}
+
+fn kilobytes(pairs: &[Pair]) -> usize {
+    let all: usize = pairs
+        .iter()
+        .map(|pair| pair.live.to_value().to_string().len())
+        .sum();
+    all / pairs.len() / 1000
+}
+
+fn row(name: &str, pairs: &[Pair]) {
+    let schemas = bundled_schemas();
+    let differ = StructuralDiffer::default();
+    let options = DiffOptions::default();
+    let strict = each(pairs, |pair| {
+        let schema = Some(&*pair.schema);
+        assert!(is_strictly_unchanged(
+            black_box(&pair.desired),
+            &pair.live,
+            "gitops",
+            schema
+        ));
+    });
+    let changed: Vec<Pair> = pairs
+        .iter()
+        .map(|pair| Pair {
+            desired: labelled(pair),
+            live: pair.live.clone(),
+            schema: Arc::clone(&pair.schema),
+        })
+        .collect();
+    let diff = |pair: &Pair| {
+        let diff = differ.diff(
+            black_box(&pair.desired),
+            Some(&pair.live),
+            &schemas,
+            &options,
+        );
+        black_box(diff.expect("it fits"));
+    };
+    let (unchanged, changed) = (each(pairs, diff), each(&changed, diff));
+    eprintln!(
+        "{name}, {} kB live: strict proof {strict:.1} µs, diff of unchanged {unchanged:.1} µs, \
+         diff of changed {changed:.1} µs",
+        kilobytes(pairs)
+    );
+}
+
+/// Runs gitops-engine on the same pairs and prints what it measured.
+fn run_peer(pairs: &[Pair]) {
+    let file: PathBuf = std::env::temp_dir().join(format!("pairs-{}.jsonl", std::process::id()));
+    let mut lines = String::new();
+    for pair in pairs {
+        let line = json!({"config": pair.desired.to_value(), "live": pair.live.to_value()});
+        let _ = writeln!(lines, "{line}");
+    }
+    if std::fs::write(&file, lines).is_err() {
+        return;
+    }
+    let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/diff");
+    let mut command = Command::new("go");
+    command.current_dir(peer).args(["run", "."]).arg(&file);
+    match command.output() {
+        Ok(output) => eprintln!(
+            "gitops-engine: {}{}",
+            String::from_utf8_lossy(&output.stdout).trim(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        ),
+        Err(error) => eprintln!("gitops-engine: not measured ({error})"),
+    }
+    let _ = std::fs::remove_file(&file);
+}
+
+/// What stands in the README.
+fn print_table() {
+    let all = pairs();
+    let known: Vec<_> = all
+        .iter()
+        .map(|pair| {
+            let known = Confirmation::of_answer(&pair.desired, &pair.live, &pair.live);
+            let desired = Fingerprint::of_desired(&pair.desired);
+            (
+                known.expect("it is the same"),
+                desired,
+                Fingerprint::of_live(&pair.live),
+            )
+        })
+        .collect();
+    let mut at = known.iter().cycle();
+    let confirmed = each(&all, |_| {
+        let (known, desired, live) = at.next().expect("it goes round");
+        assert!(black_box(known).proves(desired, live));
+    });
+    let prints = each(&all, |pair| {
+        black_box(Fingerprint::of_live(black_box(&pair.live)));
+    });
+    eprintln!("confirmed proof {confirmed:.3} µs, fingerprint of a live object {prints:.2} µs");
+    row("1000 objects", &all);
+    let schemas = bundled_schemas();
+    let argo = argocd::ArgoOptions {
+        way: argocd::Way::Default,
+        ignore_aggregated_roles: false,
+        manager: "gitops",
+        schemas: &schemas,
+        normalizer: &|_| {},
+    };
+    let values: Vec<(Value, Value)> = all
+        .iter()
+        .map(|pair| (pair.desired.to_value(), pair.live.to_value()))
+        .collect();
+    let mut at = values.iter().cycle();
+    let same_algorithm = each(&all, |_| {
+        let (desired, live) = at.next().expect("it goes round");
+        black_box(argocd::diff(Some(desired), Some(live), &argo).expect("it fits"));
+    });
+    eprintln!("1000 objects by gitops-engine's own rules: {same_algorithm:.1} µs");
+    run_peer(&all);
+    let of_kind = |kind: &str| -> Vec<Pair> {
+        let of_kind = all.iter().filter(|pair| pair.desired.kind() == kind);
+        of_kind.map(|found| pair(found.desired.clone())).collect()
+    };
+    for kind in ["Deployment", "Service", "ConfigMap"] {
+        row(kind, &of_kind(kind));
+    }
+    for containers in [10, 30, 100] {
+        row(
+            &format!("{containers} containers"),
+            &[pair(wide_deployment(containers))],
+        );
+    }
+    for properties in [200, 2000] {
+        row(
+            &format!("CRD of {properties} properties"),
+            &[pair(definition(properties))],
+        );
+    }
 }
 
 fn diff(criterion: &mut Criterion) {
     let pairs = pairs();
     let schemas = bundled_schemas();
-    let mut group = criterion.benchmark_group("diff of 999 objects");
+    let mut group = criterion.benchmark_group("diff of 1000 objects");
     group.bench_function("strict proof", |bencher| {
         bencher.iter(|| {
             for pair in &pairs {
@@ -152,14 +377,7 @@ fn diff(criterion: &mut Criterion) {
             }
         });
     });
-    let changed: Vec<Manifest> = pairs
-        .iter()
-        .map(|pair| {
-            let mut desired = pair.desired.clone();
-            desired.set_label("version", "2");
-            desired
-        })
-        .collect();
+    let changed: Vec<Manifest> = pairs.iter().map(labelled).collect();
     group.bench_function("structural, changed", |bencher| {
         bencher.iter(|| {
             for (pair, desired) in pairs.iter().zip(&changed) {
@@ -195,4 +413,9 @@ fn diff(criterion: &mut Criterion) {
 }
 
 criterion_group!(benches, diff);
-criterion_main!(benches);
+
+fn main() {
+    print_table();
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use gitops_core::selector::Selector;
 
 /// A GitOps engine in one binary: what a Git repository declares, a Kubernetes cluster becomes.
 ///
@@ -275,8 +276,8 @@ pub struct Run {
     #[arg(long = "application", value_name = "NAME")]
     pub applications: Vec<String>,
     /// Only applications with these labels, as in `controller=gitops,tier!=test`
-    #[arg(long, value_name = "LABELS")]
-    pub selector: Option<String>,
+    #[arg(long, value_name = "LABELS", value_parser = Selector::parse)]
+    pub selector: Option<Selector>,
     /// Reconcile all applications even where Argo CD's controller runs
     #[arg(long)]
     pub takeover: bool,

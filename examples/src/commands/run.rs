@@ -20,6 +20,7 @@ pub async fn run(args: Run) -> Exit {
         poll_interval: Duration::from_secs(args.poll.max(1)),
         sync_all: args.sync_all,
         only: args.applications.clone(),
+        selector: args.selector.clone().unwrap_or_default(),
         ..ControllerOptions::default()
     };
     let session = Session::open(&args.cluster, &args.sources, &args.output, options).await?;

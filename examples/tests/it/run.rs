@@ -16,7 +16,7 @@ use gitops_apply::{
 use gitops_core::{
     GroupVersionKind, Manifest, ObjectRef,
     clock::SystemClock,
-    cluster::{Cluster, DeleteOptions, Patch, WriteOptions},
+    cluster::{ApplyOptions, Cluster, DeleteOptions, Patch, WriteOptions},
 };
 use serde_json::{Value, json};
 
@@ -334,4 +334,102 @@ fn a_killed_process_leaves_the_file_of_an_embedded_cluster_whole() {
     assert_eq!(last.status, 0, "{}\n{}", last.out, last.err);
     let again = world.gitops(&["bootstrap", SHOP, "--path", "apps"]);
     assert!(again.out.contains("nothing was written"), "{}", again.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_takes_nothing_from_an_argocd_that_is_running() {
+    let world = shop();
+    let durable = Durable::start(&world, "shared.kubeconfig").await;
+    assert!(
+        durable
+            .bootstrap(&world)
+            .status()
+            .expect("it starts")
+            .success()
+    );
+    let controller = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet",
+        "metadata": {
+            "name": "argocd-application-controller", "namespace": "argocd",
+            "labels": {"app.kubernetes.io/name": "argocd-application-controller"},
+        },
+        "spec": {
+            "serviceName": "argocd", "replicas": 1,
+            "selector": {"matchLabels": {"app": "controller"}},
+            "template": {
+                "metadata": {"labels": {"app": "controller"}},
+                "spec": {"containers": [{"name": "controller", "image": "argocd:3"}]},
+            },
+        },
+    });
+    let controller = Manifest::try_from(controller).expect("a manifest");
+    let applied = durable
+        .cluster
+        .apply(&controller, &ApplyOptions::default())
+        .await;
+    let address = applied.expect("it is applied").object_ref();
+    eventually("the controller is ready", async || {
+        let found = durable.cluster.get(&address).await.expect("it answers");
+        found.is_some_and(|found| found.pointer("/status/readyReplicas") == Some(&json!(1)))
+    })
+    .await;
+    let run = |more: &[&str]| {
+        let mut command = command(&world, "kubeconfig", &["run", "--poll", "1"]);
+        command.args(more).env("KUBECONFIG", &durable.kubeconfig);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running(command.spawn().expect("it starts"))
+    };
+
+    let mut refused = run(&[]);
+    assert_eq!(refused.0.wait().expect("it ends").code(), Some(1));
+    let mut text = String::new();
+    let errors = refused.0.stderr.as_mut().expect("it is piped");
+    errors.read_to_string(&mut text).expect("a text");
+    assert!(text.contains("runs in namespace argocd"), "{text}");
+
+    // One application is declared to be ours: its drift is healed, that of another is not.
+    let label = |name: &str| {
+        let gvk = GroupVersionKind::new("argoproj.io", "v1alpha1", "Application");
+        ObjectRef::new(gvk, "argocd", name)
+    };
+    let by_hand = WriteOptions {
+        field_manager: "kubectl-edit".to_owned(),
+        ..WriteOptions::default()
+    };
+    let ours = Patch::Merge(json!({"metadata": {"labels": {"controller": "gitops"}}}));
+    let shop = label("shop");
+    durable
+        .cluster
+        .patch(&shop, &ours, &by_hand)
+        .await
+        .expect("it is patched");
+    let deployment = |name: &str| {
+        ObjectRef::new(
+            GroupVersionKind::new("apps", "v1", "Deployment"),
+            "shop",
+            name,
+        )
+    };
+    let five = Patch::Merge(json!({"spec": {"replicas": 5}}));
+    for name in ["frontend", "metrics-agent"] {
+        let written = durable
+            .cluster
+            .patch(&deployment(name), &five, &by_hand)
+            .await;
+        written.expect("it is patched");
+    }
+    let _running = run(&["--selector", "controller=gitops"]);
+    let replicas = async |name: &str| -> Value {
+        let found = durable
+            .cluster
+            .get(&deployment(name))
+            .await
+            .expect("it answers");
+        found.expect("it exists").as_map()["spec"]["replicas"].clone()
+    };
+    eventually("our drift is healed", async || {
+        replicas("frontend").await == json!(2)
+    })
+    .await;
+    assert_eq!(replicas("metrics-agent").await, json!(5));
 }

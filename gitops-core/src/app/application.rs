@@ -69,7 +69,10 @@ impl Application {
     #[must_use]
     pub fn is_deletion_approved(&self, since: Option<&str>) -> bool {
         let time = |text: &str| text.parse::<crate::clock::Timestamp>().ok();
-        match (self.annotation(super::DELETION_APPROVED).and_then(time), since) {
+        match (
+            self.annotation(super::DELETION_APPROVED).and_then(time),
+            since,
+        ) {
             (Some(approved), Some(since)) => time(since).is_some_and(|since| approved >= since),
             (Some(_), None) => true,
             (None, _) => false,

@@ -31,6 +31,7 @@ use crate::{
     object::{Manifest, ObjectRef},
     pipeline::{Comparison, Outcome, Pipeline, PipelineError, SyncRequest},
     plan::Report,
+    selector::Selector,
 };
 
 #[cfg(feature = "schema")]
@@ -59,6 +60,8 @@ pub struct ControllerOptions {
     pub sync_all: bool,
     /// Only these Applications; all where it is empty.
     pub only: Vec<String>,
+    /// Only Applications whose labels it matches; the empty selector matches all.
+    pub selector: Selector,
     /// Gives up waiting for health after this long (in [`Controller::converge`]).
     pub deadline: Duration,
     /// Gives up waiting for health when nothing was written for this long (in
@@ -73,6 +76,7 @@ impl Default for ControllerOptions {
             settle: Duration::from_millis(300),
             sync_all: false,
             only: Vec::new(),
+            selector: Selector::default(),
             deadline: Duration::from_secs(300),
             patience: Duration::from_secs(30),
         }
@@ -179,9 +183,9 @@ impl Controller {
         let projects = self.projects().await?;
         let objects = self.pipeline.live().objects(&application_kind()).await?;
         for object in objects.iter() {
-            let is_selected = self.options.only.is_empty()
+            let is_named = self.options.only.is_empty()
                 || self.options.only.iter().any(|name| name == object.name());
-            if is_selected {
+            if is_named && self.options.selector.matches(&object) {
                 self.look_at(&object, &projects, &mut pass).await;
             }
         }

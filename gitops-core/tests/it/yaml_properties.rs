@@ -182,6 +182,14 @@ proptest! {
 
     #[test]
     fn quantities_keep_their_value(number in any::<i32>(), suffix in "[numkMGTPE]?|[KMGTPE]i|e-?[0-9]") {
+        // Beyond 2^63 Go itself may write another number: `715733000E` becomes `715733`.
+        let most = match suffix.chars().next() {
+            Some('E') => 9,
+            Some('P') => 9_000,
+            Some('T') => 9_000_000,
+            _ => i32::MAX.unsigned_abs(),
+        };
+        prop_assume!(number.unsigned_abs() < most);
         let quantity: Quantity = format!("{number}{suffix}").parse().expect("a quantity");
         let again: Quantity = quantity.to_string().parse().expect("canonical");
         prop_assert_eq!(&again, &quantity);

@@ -1,5 +1,11 @@
 //! How many applies a second the embedded cluster takes, in processor time of one thread.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a bench reads the clock and reports what it measured"
+)]
+
 use std::time::Duration;
 
 use futures::executor::block_on;

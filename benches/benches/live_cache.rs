@@ -4,6 +4,12 @@
 //! The objects are those that an API server would send: applied, with `managedFields` of the applier
 //! and of the controllers that write their status.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a bench reads the clock and reports what it measured"
+)]
+
 use std::{sync::Arc, time::Duration};
 
 use futures::{executor::block_on, stream};

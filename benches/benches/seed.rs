@@ -5,7 +5,11 @@
 //! form of `../shared/corpus/seed` (the default). Helm's times are shown if `benches/peers/helm-command/helm`
 //! was built (`go build -o helm helm.sh/helm/v4/cmd/helm` there).
 
-#![allow(clippy::print_stdout, reason = "a bench reports what it measured")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a bench reads the clock and reports what it measured"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -76,7 +80,10 @@ fn main() {
         milliseconds(best.whole)
     );
     for (part, (calls, time)) in &best.parts {
-        println!("  {part:<20} {:>8.1} ms in {calls} calls", milliseconds(*time));
+        println!(
+            "  {part:<20} {:>8.1} ms in {calls} calls",
+            milliseconds(*time)
+        );
     }
     println!(
         "a pass without changes {:>8.1} ms",

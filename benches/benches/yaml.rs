@@ -5,7 +5,8 @@
 
 #![allow(
     clippy::print_stderr,
-    reason = "what is measured outside of criterion is printed"
+    clippy::disallowed_methods,
+    reason = "a bench reads the clock and prints what criterion does not measure"
 )]
 #![allow(missing_docs, reason = "criterion's macros make items without")]
 
@@ -108,7 +109,10 @@ fn compare_peaks(name: &str, input: &[&str]) {
             .args(input)
             .output();
         let ours = ours.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-        eprintln!("{name}: peak with values {mode}: {}", ours.unwrap_or_default());
+        eprintln!(
+            "{name}: peak with values {mode}: {}",
+            ours.unwrap_or_default()
+        );
         run_peer(
             &format!("{name}: peak with values {mode}"),
             &[input, &["--peak", mode]].concat(),
@@ -119,7 +123,9 @@ fn compare_peaks(name: &str, input: &[&str]) {
 /// What `--peak MODE (FILE | - COUNT)` does.
 #[allow(clippy::print_stdout, reason = "the parent process reads it")]
 fn peak_of(arguments: &[String]) {
-    let [mode, input @ ..] = arguments else { return };
+    let [mode, input @ ..] = arguments else {
+        return;
+    };
     let text;
     let small;
     let documents: Box<dyn Iterator<Item = &str>> = if input.len() > 1 {
@@ -127,7 +133,10 @@ fn peak_of(arguments: &[String]) {
         Box::new(small.iter().map(String::as_str))
     } else {
         text = std::fs::read_to_string(&input[0]).expect("the file is readable");
-        Box::new(text.split("\n---").filter(|document| !document.trim().is_empty()))
+        Box::new(
+            text.split("\n---")
+                .filter(|document| !document.trim().is_empty()),
+        )
     };
     let before = peak_kib();
     let values = documents.map(|document| yaml::from_str(document).expect("YAML"));

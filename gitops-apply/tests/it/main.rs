@@ -3,8 +3,9 @@
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,
+    clippy::unwrap_used,
     unreachable_pub,
-    reason = "tests print scores, read their environment and tell the time; the harness of the control plane is shared"
+    reason = "tests end by panics, print scores, read their environment and tell the time; the harness of the control plane is shared"
 )]
 
 #[path = "../control-plane/harness.rs"]

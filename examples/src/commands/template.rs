@@ -89,6 +89,21 @@ pub enum HelmProfile {
     V4,
 }
 
+impl HelmProfile {
+    /// A warning as this Helm logs it.
+    fn log_line(self, warning: &str) -> String {
+        match self {
+            Self::V3 => {
+                let mut letters = warning.chars();
+                let first = letters.next().into_iter().flat_map(char::to_uppercase);
+                let text: String = first.chain(letters).collect();
+                format!("WARNING: {text}\n")
+            }
+            Self::V4 => format!("level=WARN msg={warning:?}\n"),
+        }
+    }
+}
+
 pub fn run(args: Template) -> Exit {
     let profile = match args.profile {
         HelmProfile::V3 => Profile::helm_3_22(),
@@ -156,13 +171,9 @@ pub fn run(args: Template) -> Exit {
     } else {
         return Err(format!("path \"{chart}\" not found").into());
     };
-    output::complain(
-        &output
-            .warnings
-            .iter()
-            .map(|w| format!("WARNING: {w}\n"))
-            .collect::<String>(),
-    );
+    for warning in &output.warnings {
+        output::complain(&args.profile.log_line(warning));
+    }
     if args.migrate_removed_apis {
         let target = Target::version(&kube_version)?;
         let (stdout, rewrites) = RemovedApis.migrate_text(&output.stdout, &target)?;

@@ -13,6 +13,7 @@ mod control_plane;
 
 mod bad_input;
 mod corpus_seed;
+mod corpus_template;
 mod demo;
 mod layering;
 mod layers;

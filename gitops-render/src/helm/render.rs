@@ -516,7 +516,7 @@ fn all_warnings(graph: &ChartGraph<'_>, chart: &Chart, host: &Host) -> Vec<Strin
     let mut warnings: BTreeSet<String> = graph.warnings().into_iter().collect();
     warnings.extend(chart.warnings.iter().cloned());
     if chart.metadata.deprecated {
-        warnings.insert(format!("the chart {} is deprecated", chart.name()));
+        warnings.insert("this chart is deprecated".to_owned());
     }
     if host.used_randomness() {
         warnings.insert(

@@ -1,6 +1,11 @@
 //! `gitops template`: what `helm template` prints, byte for byte.
 
-use std::path::Path;
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use clap::{Args, ValueEnum, ValueHint};
@@ -72,6 +77,17 @@ pub struct Template {
     /// Generate the release name
     #[arg(long, short = 'g')]
     pub generate_name: bool,
+    /// A program that reads the manifests (without hooks) and writes what takes their place
+    #[arg(long, value_name = "PROGRAM", value_hint = ValueHint::CommandName)]
+    pub post_renderer: Option<String>,
+    /// An argument of the post-renderer; can be given several times
+    #[arg(
+        long,
+        value_name = "ARGUMENT",
+        requires = "post_renderer",
+        allow_hyphen_values = true
+    )]
+    pub post_renderer_args: Vec<String>,
     /// The Helm whose output is wanted: v4 (4.3) or v3 (3.22)
     #[arg(long, value_enum, default_value_t = HelmProfile::V4)]
     pub profile: HelmProfile,
@@ -143,9 +159,13 @@ pub fn run(args: Template) -> Exit {
     options.kube_version = args.kube_version;
     options.api_versions = args.api_versions;
     options.skip_schema_validation = args.skip_schema_validation;
+    options.post_renderer = args.post_renderer.map(|program| {
+        let arguments = args.post_renderer_args;
+        Arc::new(move |manifests: &str| run_filter(&program, &arguments, manifests)) as Arc<_>
+    });
     options.render.now = now;
     options.load = LoadOptions::default();
-    options.load.shown_path.clone_from(chart);
+    options.load.shown_path = std::path::absolute(chart)?.display().to_string();
     let kube_version = options
         .kube_version
         .clone()
@@ -206,4 +226,34 @@ fn read_local(name: &str) -> Result<Bytes, String> {
             std::io::ErrorKind::IsADirectory => format!("read {name}: is a directory"),
             _ => format!("open {name}: {error}"),
         })
+}
+
+/// What a program makes of a text; errors in Helm's words.
+fn run_filter(
+    program: &str,
+    arguments: &[String],
+    text: &str,
+) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("unable to find binary at {program}: {error}"))?;
+    let input = child.stdin.take();
+    let output = std::thread::scope(|scope| {
+        // A program need not read all of it.
+        scope.spawn(move || input.map(|mut input| input.write_all(text.as_bytes())));
+        child.wait_with_output()
+    })?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let status = output.status;
+        return Err(format!(
+            "error while running command {program}. error output:\n{said}: {status}"
+        )
+        .into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -22,3 +22,4 @@ mod real_cluster;
 mod real_seed;
 mod run;
 mod support;
+mod template;

@@ -1,11 +1,14 @@
 //! `helm template` as a function: the same flags, the same output, the same errors.
 
+use std::sync::Arc;
+
 use gitops_core::{glob::file_path_match, source::FileTree};
 
 use crate::{
     helm::{
-        Capabilities, Chart, Document, Helm, HelmError, KubeVersion, LoadOptions, Output, Profile,
-        ReadFile, Release, RenderOptions, ValueOptions, split::split_documents,
+        Capabilities, Chart, Document, Helm, HelmError, KubeVersion, LoadOptions, Output,
+        PostRenderer, Profile, ReadFile, Release, RenderOptions, ValueOptions,
+        split::split_documents,
     },
     template::{Host, Program, TemplateError, Value},
 };
@@ -38,6 +41,8 @@ pub struct TemplateOptions {
     pub api_versions: Vec<String>,
     /// `--skip-schema-validation`.
     pub skip_schema_validation: bool,
+    /// `--post-renderer`.
+    pub post_renderer: Option<Arc<dyn PostRenderer>>,
     /// Everything else that a render depends on; its capabilities and schema validation are
     /// replaced by the flags above.
     pub render: RenderOptions,
@@ -135,7 +140,10 @@ pub fn try_template(
         no_hooks: options.no_hooks,
         skip_tests: options.skip_tests,
     };
-    let text = output.text(&print);
+    let text = match &options.post_renderer {
+        Some(post_renderer) => output.post_rendered(&print, &**post_renderer)?,
+        None => output.text(&print),
+    };
     if options.show_only.is_empty() {
         return Ok((text, output.warnings));
     }
@@ -218,14 +226,27 @@ impl Output {
     /// The text that `helm template` prints.
     #[must_use]
     pub fn text(&self, options: &PrintOptions) -> String {
-        const HEADER: &str = "---\n# Source: ";
-        let document = |text: &mut String, path: &str, content: &str| {
-            text.push_str(HEADER);
-            text.push_str(path);
-            text.push('\n');
-            text.push_str(content);
-            text.push('\n');
-        };
+        self.printed(self.installed(options), options)
+    }
+
+    /// The text that `helm template` prints when a post-renderer changed the manifests.
+    ///
+    /// # Errors
+    /// When the post-renderer fails.
+    pub fn post_rendered(
+        &self,
+        options: &PrintOptions,
+        post_renderer: &dyn PostRenderer,
+    ) -> Result<String, HelmError> {
+        let changed = post_renderer.post_render(&self.installed(options));
+        let changed = changed.map_err(|error| HelmError::PostRender {
+            message: error.to_string(),
+        })?;
+        Ok(self.printed(changed, options))
+    }
+
+    /// Manifests, and CRDs where they are wanted, as Helm keeps them in a release.
+    fn installed(&self, options: &PrintOptions) -> String {
         let size: usize = self
             .manifests
             .iter()
@@ -235,12 +256,16 @@ impl Output {
         let mut text = String::with_capacity(size + 1);
         if options.include_crds {
             for crd in &self.crds {
-                document(&mut text, &crd.path, &crd.content);
+                print_document(&mut text, &crd.path, &crd.content);
             }
         }
         for manifest in &self.manifests {
-            document(&mut text, manifest.template(), manifest.text());
+            print_document(&mut text, manifest.template(), manifest.text());
         }
+        text
+    }
+
+    fn printed(&self, mut text: String, options: &PrintOptions) -> String {
         text.truncate(text.trim_end().len());
         let blank = text.len() - text.trim_start().len();
         text.drain(..blank);
@@ -249,12 +274,22 @@ impl Output {
         if !options.no_hooks {
             for hook in &self.hooks {
                 if !(options.skip_tests && is_test(hook)) {
-                    document(&mut text, hook.template(), hook.text());
+                    print_document(&mut text, hook.template(), hook.text());
                 }
             }
         }
         text
     }
+}
+
+const HEADER: &str = "---\n# Source: ";
+
+fn print_document(text: &mut String, path: &str, content: &str) {
+    text.push_str(HEADER);
+    text.push_str(path);
+    text.push('\n');
+    text.push_str(content);
+    text.push('\n');
 }
 
 /// The documents of the templates whose paths below their chart match, pattern by pattern.

@@ -44,6 +44,12 @@ pub enum HelmError {
         /// Helm's text.
         message: String,
     },
+    /// A post-renderer failed.
+    #[error("error while running post render on files: {message}")]
+    PostRender {
+        /// What it said.
+        message: String,
+    },
     /// A template cannot be parsed or failed.
     #[error("{message}")]
     Template {
@@ -122,6 +128,7 @@ impl HelmError {
             Self::Incompatible { .. }
                 | Self::Template { .. }
                 | Self::Manifest { .. }
+                | Self::PostRender { .. }
                 | Self::Forbidden { .. }
                 | Self::LimitExceeded { .. }
         )
@@ -141,9 +148,9 @@ impl HelmError {
                 missing,
             },
             Self::Request { message } => RenderError::InvalidSource { reason: message },
-            Self::Incompatible { message } | Self::Template { message } => {
-                RenderError::Template { message }
-            }
+            Self::Incompatible { message }
+            | Self::Template { message }
+            | Self::PostRender { message } => RenderError::Template { message },
             Self::Manifest { template, message } => RenderError::InvalidManifest {
                 path: template,
                 reason: message,

@@ -18,6 +18,7 @@ mod dependencies;
 mod error;
 mod manifest;
 mod objects;
+mod post_render;
 pub mod profile;
 mod release;
 mod render;
@@ -40,6 +41,7 @@ pub use command::{
 pub(crate) use dependencies::is_in_range;
 pub use error::HelmError;
 pub use manifest::{Document, Hook, HookEvent};
+pub use post_render::PostRenderer;
 pub use profile::{NullRules, Profile};
 pub use release::Release;
 pub use render::{CrdFile, Helm, Output, PreparedChart, RenderOptions};

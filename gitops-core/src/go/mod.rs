@@ -13,4 +13,4 @@ mod unicode_tables;
 
 pub use duration::{Duration, ParseDurationError};
 pub use number::{NumberError, parse_float, parse_int};
-pub use quote::{quote, quote_ascii};
+pub use quote::{quote, quote_ascii, quote_rune, quote_rune_ascii};

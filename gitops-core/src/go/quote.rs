@@ -23,6 +23,37 @@ pub fn quote_ascii(text: impl AsRef<[u8]>) -> String {
     quoted(text.as_ref(), true)
 }
 
+/// The verb `%q` of a rune: a character constant, as `strconv.QuoteRune` writes it.
+///
+/// ```
+/// use gitops_core::go::quote_rune;
+///
+/// assert_eq!(quote_rune('\''), r"'\''");
+/// assert_eq!(quote_rune('"'), "'\"'");
+/// assert_eq!(quote_rune('\n'), r"'\n'");
+/// ```
+#[must_use]
+pub fn quote_rune(rune: char) -> String {
+    quoted_rune(rune, false)
+}
+
+/// The verb `%+q` of a rune: like [`quote_rune`], and everything beyond ASCII is escaped.
+#[must_use]
+pub fn quote_rune_ascii(rune: char) -> String {
+    quoted_rune(rune, true)
+}
+
+fn quoted_rune(rune: char, ascii_only: bool) -> String {
+    match rune {
+        '\'' => r"'\''".to_owned(),
+        '"' => "'\"'".to_owned(),
+        _ => {
+            let text = quoted(rune.encode_utf8(&mut [0; 4]).as_bytes(), ascii_only);
+            format!("'{}'", &text[1..text.len() - 1])
+        }
+    }
+}
+
 fn quoted(text: &[u8], ascii_only: bool) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');

@@ -1,5 +1,7 @@
 //! JSON read with the error texts of Go's scanner.
 
+use gitops_core::go::quote_rune;
+
 use crate::template::{Entries, Map, MapType, Str, Value, with_stack};
 
 /// Why a text is not the JSON that is wanted; the message is Go's.
@@ -7,7 +9,7 @@ use crate::template::{Entries, Map, MapType, Str, Value, with_stack};
 pub(crate) enum JsonError {
     #[error("unexpected end of JSON input")]
     UnexpectedEnd,
-    #[error("invalid character {} {context}", quoted(*character))]
+    #[error("invalid character {} {context}", quote_rune(char::from(*character)))]
     InvalidCharacter {
         character: u8,
         context: &'static str,
@@ -342,18 +344,6 @@ fn push_valid(out: &mut Vec<u8>, text: &[u8]) {
         out.extend_from_slice(chunk.valid().as_bytes());
         for _ in chunk.invalid() {
             out.extend_from_slice("\u{fffd}".as_bytes());
-        }
-    }
-}
-
-/// A byte as Go's scanner shows it: as the character of its value, in single quotes.
-fn quoted(byte: u8) -> String {
-    match byte {
-        b'\'' => r"'\''".to_owned(),
-        b'"' => "'\"'".to_owned(),
-        _ => {
-            let quoted = gitops_core::go::quote(char::from(byte).to_string());
-            format!("'{}'", &quoted[1..quoted.len() - 1])
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The grammar of `--set`, `--set-string`, `--set-json`, `--set-file` and `--set-literal`.
 
-use gitops_core::go::{quote, unicode};
+use gitops_core::go::{quote, quote_rune, unicode};
 use serde_json::{Map, Value};
 
 use crate::helm::values::{go_type, numbers_as_floats};
@@ -266,7 +266,7 @@ impl Parser<'_> {
         }
         let (rest, stop) = self.until(&['[', '.', '=']);
         if !rest.is_empty() {
-            let runes: Vec<String> = rest.chars().map(quoted_rune).collect();
+            let runes: Vec<String> = rest.chars().map(quote_rune).collect();
             return Err(Stop::error(format!(
                 "unexpected data at end of array index: [{}]",
                 runes.join(" ")
@@ -514,18 +514,6 @@ fn scalar_length(text: &str) -> usize {
         at += digits(at);
     }
     at
-}
-
-/// Go's `%q` of a rune.
-fn quoted_rune(rune: char) -> String {
-    match rune {
-        '\'' => r"'\''".to_owned(),
-        '"' => "'\"'".to_owned(),
-        _ => {
-            let text = quote(rune.encode_utf8(&mut [0; 4]).as_bytes());
-            format!("'{}'", text.trim_matches('"'))
-        }
-    }
 }
 
 #[cfg(test)]

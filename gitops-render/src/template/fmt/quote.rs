@@ -1,6 +1,6 @@
 //! Characters in quotes, and by their code.
 
-use gitops_core::go::{quote, quote_ascii, unicode::is_print};
+use gitops_core::go::unicode::is_print;
 
 /// `%#U`: `U+002D '-'`.
 pub(crate) fn unicode_point(character: char) -> String {
@@ -9,24 +9,6 @@ pub(crate) fn unicode_point(character: char) -> String {
         format!("U+{code:04X} '{character}'")
     } else {
         format!("U+{code:04X}")
-    }
-}
-
-/// `%q` of a number: a character constant.
-pub(super) fn quote_character(character: char, ascii_only: bool) -> String {
-    match character {
-        '\'' => r"'\''".to_owned(),
-        '"' => "'\"'".to_owned(),
-        _ => {
-            let mut buffer = [0; 4];
-            let text = character.encode_utf8(&mut buffer);
-            let quoted = if ascii_only {
-                quote_ascii(text.as_bytes())
-            } else {
-                quote(text.as_bytes())
-            };
-            format!("'{}'", &quoted[1..quoted.len() - 1])
-        }
     }
 }
 

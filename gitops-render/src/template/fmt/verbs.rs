@@ -1,11 +1,8 @@
 //! Flags of verbs, and basic values under them.
 
-use gitops_core::go::{quote, quote_ascii, unicode::is_print};
+use gitops_core::go::{quote, quote_ascii, quote_rune, quote_rune_ascii, unicode::is_print};
 
-use super::{
-    float::format_float,
-    quote::{can_backquote, quote_character},
-};
+use super::{float::format_float, quote::can_backquote};
 use crate::template::lex::decode;
 
 pub(super) const LOWER: &[u8; 17] = b"0123456789abcdefx";
@@ -139,10 +136,12 @@ impl Flags {
     }
 
     pub(super) fn quoted_character(self, out: &mut Vec<u8>, code: u64) {
-        self.pad(
-            out,
-            quote_character(as_character(code), self.plus).as_bytes(),
-        );
+        let quote = if self.plus {
+            quote_rune_ascii
+        } else {
+            quote_rune
+        };
+        self.pad(out, quote(as_character(code)).as_bytes());
     }
 
     fn truncated(self, text: &[u8]) -> &[u8] {

@@ -5,7 +5,7 @@ mod scalar;
 
 use std::collections::VecDeque;
 
-use gitops_core::go::{quote, unicode::is_letter};
+use gitops_core::go::{quote_rune, unicode::is_letter};
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl<'a> Lexer<'a> {
                 }
                 other => self.error(format!(
                     "expected end of table array name delimiter ']', but got {} instead",
-                    quote_character(other)
+                    quote_rune(other)
                 )),
             },
             State::TableNameStart => self.table_name_start(),
@@ -165,7 +165,7 @@ impl<'a> Lexer<'a> {
                     ']' => self.stack.pop(),
                     other => self.error(format!(
                         "expected '.' or ']' to end table name, but got {} instead",
-                        quote_character(other)
+                        quote_rune(other)
                     )),
                 }
             }
@@ -263,7 +263,7 @@ impl<'a> Lexer<'a> {
             }
             other => self.error(format!(
                 "expected a top-level item to end with a newline, comment, or EOF, but got {} instead",
-                quote_character(other)
+                quote_rune(other)
             )),
         }
     }
@@ -299,10 +299,7 @@ impl<'a> Lexer<'a> {
                 Some(State::Value)
             }
             other => {
-                let message = format!(
-                    "expected '.' or '=', but got {} instead",
-                    quote_character(other)
-                );
+                let message = format!("expected '.' or '=', but got {} instead", quote_rune(other));
                 if other == '\n' {
                     self.error_on_previous_line(message)
                 } else {
@@ -363,10 +360,7 @@ impl<'a> Lexer<'a> {
         let message = if first == EOF {
             "unexpected EOF; expected value".to_owned()
         } else {
-            format!(
-                "expected value but found {} instead",
-                quote_character(first)
-            )
+            format!("expected value but found {} instead", quote_rune(first))
         };
         if first == '\n' {
             return self.error_on_previous_line(message);
@@ -473,17 +467,5 @@ fn character_or_end(character: char) -> String {
         "end of file".to_owned()
     } else {
         format!("'{character}'")
-    }
-}
-
-/// `%q` of a character.
-fn quote_character(character: char) -> String {
-    match character {
-        '\'' => r"'\''".to_owned(),
-        '"' => "'\"'".to_owned(),
-        _ => {
-            let quoted = quote(character.encode_utf8(&mut [0; 4]));
-            format!("'{}'", &quoted[1..quoted.len() - 1])
-        }
     }
 }

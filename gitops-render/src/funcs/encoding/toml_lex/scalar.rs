@@ -1,8 +1,8 @@
 //! Strings, numbers, dates and booleans.
 
-use gitops_core::go::{quote, unicode::is_letter};
+use gitops_core::go::{quote, quote_rune, unicode::is_letter};
 
-use super::{EOF, Kind, Lexer, Next, quote_character};
+use super::{EOF, Kind, Lexer, Next};
 
 impl Lexer<'_> {
     pub(super) fn string(&mut self) -> Next {
@@ -220,10 +220,7 @@ impl Lexer<'_> {
             }
             '.' => self.error("floats must start with a digit, not '.'"),
             '0'..='9' => self.decimal_number(),
-            _ => self.error(format!(
-                "expected a digit but got {}",
-                quote_character(next)
-            )),
+            _ => self.error(format!("expected a digit but got {}", quote_rune(next))),
         }
     }
 

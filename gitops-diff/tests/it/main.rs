@@ -7,5 +7,6 @@ mod corpus_diff;
 mod corpus_jsonpatch;
 mod fuzz;
 mod laws;
+mod prediction;
 mod server_answers;
 mod server_side_apply;

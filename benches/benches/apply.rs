@@ -33,6 +33,7 @@ use gitops_apply::{
     health::ArgoHealth,
     kube::{KubeCluster, KubeOptions},
 };
+use gitops_benches::status_kib;
 use gitops_core::{
     GroupVersionKind, Manifest, ObjectId, ObjectRef,
     app::{ApplicationDestination, OperationPhase},
@@ -598,7 +599,7 @@ fn sync_many() {
             took.wall,
             took.processor,
             10_000.0 / took.wall,
-            status("VmHWM") / 1024
+            status_kib("VmHWM") / 1024
         );
         engine.settle(&set).await;
         engine.counts.take();
@@ -612,14 +613,6 @@ fn sync_many() {
 }
 
 // ---- memory
-
-/// A line of `/proc/self/status`, in KiB.
-fn status(field: &str) -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with(field));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
-        .unwrap_or(0)
-}
 
 /// Serves 50,000 objects to a process of its own that holds them in its cache.
 async fn memory() {
@@ -657,7 +650,7 @@ async fn cache_of(url: &str) {
     ));
     cluster.discovery().await.expect("discovery");
     cluster.schemas().await.expect("schemas");
-    let before = status("VmRSS");
+    let before = status_kib("VmRSS");
     let cache = LiveCache::new(cluster);
     let mut count = 0;
     let kinds = [("", "ConfigMap"), ("apps", "Deployment"), ("", "Service")];
@@ -668,7 +661,7 @@ async fn cache_of(url: &str) {
     println!(
         "\n{count} live objects: {} MiB before, {} MiB with them, {} MiB at the peak",
         before / 1024,
-        status("VmRSS") / 1024,
-        status("VmHWM") / 1024
+        status_kib("VmRSS") / 1024,
+        status_kib("VmHWM") / 1024
     );
 }

@@ -20,6 +20,7 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group};
+use gitops_benches::processor_time;
 use gitops_core::{
     Manifest,
     clock::Timestamp,
@@ -168,25 +169,18 @@ fn wide_deployment(containers: usize) -> Manifest {
     wide
 }
 
-/// Time this thread ran so far.
-fn cpu() -> Duration {
-    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = spent.and_then(|text| text.split(' ').next()?.parse().ok());
-    Duration::from_nanos(nanoseconds.unwrap_or(0))
-}
-
 /// Least processor time of five rounds over all pairs, in µs per pair. The kernel counts in steps
 /// of some milliseconds, so that each round lasts for many.
 fn each(pairs: &[Pair], mut work: impl FnMut(&Pair)) -> f64 {
     let mut round = || {
-        let (start, since, mut done) = (cpu(), Instant::now(), 0_u32);
+        let (start, since, mut done) = (processor_time(), Instant::now(), 0_u32);
         while since.elapsed() < Duration::from_millis(200) {
             for pair in pairs {
                 work(pair);
                 done += 1;
             }
         }
-        (cpu() - start).as_secs_f64() * 1e6 / f64::from(done)
+        (processor_time() - start).as_secs_f64() * 1e6 / f64::from(done)
     };
     (0..5).map(|_| round()).fold(f64::INFINITY, f64::min)
 }

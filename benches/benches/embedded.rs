@@ -6,10 +6,9 @@
     reason = "a bench reads the clock and reports what it measured"
 )]
 
-use std::time::Duration;
-
 use futures::executor::block_on;
 use gitops_apply::embedded::EmbeddedCluster;
+use gitops_benches::processor_time;
 use gitops_core::{
     Manifest,
     cluster::{ApplyOptions, Cluster},
@@ -34,13 +33,6 @@ fn service(number: usize, port: u16) -> Manifest {
                  "ports": [{"name": "http", "port": port, "targetPort": "http"}]},
     }))
     .expect("written here")
-}
-
-/// Processor time of this thread so far.
-fn processor_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split(' ').next().and_then(|field| field.parse().ok());
-    Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
 fn run(cluster: &EmbeddedCluster, what: &str, objects: &[Manifest]) {

@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gitops_benches::{processor_time, status_kib};
 use gitops_core::source::{EntryKind, FileTree, MemoryTree};
 use gitops_render::{
     helm::{
@@ -199,13 +200,13 @@ fn threads(title: &str, charts: &[PathBuf]) {
     let prepared: Vec<PreparedChart> = trees.iter().map(|tree| prepare(&helm, tree)).collect();
     let rounds = 200 / charts.len() + 4;
     let work = || {
-        let start = cpu();
+        let start = processor_time();
         for round in 0..rounds {
             for chart in &prepared {
                 black_box(again(chart, round));
             }
         }
-        cpu() - start
+        processor_time() - start
     };
     let (mut clock_one, mut clock_two) = (Duration::MAX, Duration::MAX);
     let (mut one, mut two) = (Duration::MAX, Duration::MAX);
@@ -256,7 +257,7 @@ fn measure(mode: &str, rounds: usize) {
     }
     let mut bytes = 0;
     // The kernel counts in ticks, so that only many rounds together can be measured.
-    let start = cpu();
+    let start = processor_time();
     for round in 0..rounds {
         bytes = 0;
         for tree in &trees {
@@ -278,12 +279,12 @@ fn measure(mode: &str, rounds: usize) {
             }
         }
     }
-    let spent = cpu() - start;
+    let spent = processor_time() - start;
     println!(
         "{}",
         json!({
             "milliseconds": spent.as_secs_f64() * 1e3 / rounds as f64,
-            "peak_kib": peak_kib(),
+            "peak_kib": status_kib("VmHWM"),
             "bytes": bytes,
         })
     );
@@ -386,24 +387,6 @@ fn copy(tree: &DirTree, directory: &str, memory: &mut MemoryTree) {
             }
         }
     }
-}
-
-/// Time this thread ran so far.
-fn cpu() -> Duration {
-    let spent = fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = spent.and_then(|text| text.split(' ').next()?.parse().ok());
-    Duration::from_nanos(nanoseconds.unwrap_or(0))
-}
-
-/// Most memory the process held so far.
-fn peak_kib() -> u64 {
-    fs::read_to_string("/proc/self/status")
-        .ok()
-        .and_then(|status| {
-            let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-            line.split_whitespace().nth(1)?.parse().ok()
-        })
-        .unwrap_or(0)
 }
 
 #[allow(clippy::disallowed_methods, reason = "a bench reads the clock")]

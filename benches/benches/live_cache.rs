@@ -10,10 +10,11 @@
     reason = "a bench reads the clock and reports what it measured"
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures::{executor::block_on, stream};
 use gitops_apply::{embedded::EmbeddedCluster, execute::SyncApplier, health::ArgoHealth};
+use gitops_benches::{processor_time, status_kib};
 use gitops_core::{
     GroupVersionKind, Manifest, ObjectRef,
     app::ApplicationDestination,
@@ -184,18 +185,8 @@ impl Cluster for Many {
     }
 }
 
-/// A line of `/proc/self/status`, in MiB.
-fn status(field: &str) -> f64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with(field));
-    let number = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
-    number.unwrap_or(0.0) / 1024.0
-}
-
-fn processor_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split(' ').next().and_then(|field| field.parse().ok());
-    Duration::from_nanos(nanoseconds.unwrap_or(0))
+fn mebibytes(field: &str) -> f64 {
+    status_kib(field) as f64 / 1024.0
 }
 
 fn kinds() -> [GroupVersionKind; 3] {
@@ -320,7 +311,7 @@ fn main() {
         .sum();
     let average = bytes / patterns.len();
     drop(world);
-    let before = status("VmRSS");
+    let before = mebibytes("VmRSS");
     let cache = LiveCache::new(Arc::new(Many {
         patterns,
         count: 50_000,
@@ -335,8 +326,8 @@ fn main() {
     let spent = processor_time() - begin;
     println!(
         "{count} live objects of {average} bytes of JSON: {:.0} MiB more than before (peak of the process {:.0} MiB, {:.0} before), {:.1} s",
-        status("VmRSS") - before,
-        status("VmHWM"),
+        mebibytes("VmRSS") - before,
+        mebibytes("VmHWM"),
         before,
         spent.as_secs_f64()
     );

@@ -18,6 +18,7 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
+use gitops_benches::{processor_time, status_kib};
 use gitops_core::yaml;
 use serde_json::Value;
 
@@ -39,17 +40,6 @@ fn small_documents() -> Vec<String> {
             )
         })
         .collect()
-}
-
-/// Most memory the process held so far, in KiB.
-fn peak_kib() -> usize {
-    std::fs::read_to_string("/proc/self/status")
-        .ok()
-        .and_then(|status| {
-            let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-            line.split_whitespace().nth(1)?.parse().ok()
-        })
-        .unwrap_or(0)
 }
 
 /// Runs the Go program on the same input and prints what it measured.
@@ -74,20 +64,13 @@ fn parse_all(documents: &[String]) -> Vec<Value> {
         .collect()
 }
 
-/// Time this thread ran so far.
-fn cpu() -> Duration {
-    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = spent.and_then(|text| text.split(' ').next()?.parse().ok());
-    Duration::from_nanos(nanoseconds.unwrap_or(0))
-}
-
 /// Prints the least processor time of ten runs, which says more than the clock on a busy machine.
 fn print_cpu<T>(name: &str, work: impl Fn() -> T) {
     let least = (0..10)
         .map(|_| {
-            let start = cpu();
+            let start = processor_time();
             let result = black_box(work());
-            let spent = cpu() - start;
+            let spent = processor_time() - start;
             drop(result);
             spent
         })
@@ -138,14 +121,14 @@ fn peak_of(arguments: &[String]) {
                 .filter(|document| !document.trim().is_empty()),
         )
     };
-    let before = peak_kib();
+    let before = status_kib("VmHWM");
     let values = documents.map(|document| yaml::from_str(document).expect("YAML"));
     if mode == "kept" {
         black_box(values.collect::<Vec<Value>>());
     } else {
         values.for_each(|value| drop(black_box(value)));
     }
-    let after = peak_kib();
+    let after = status_kib("VmHWM");
     println!("{after} KiB, {} of it for parsing", after - before);
 }
 

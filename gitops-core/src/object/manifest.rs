@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::{Classified, ErrorClass},
-    object::{GroupVersionKind, ObjectId, ObjectRef, compact::Handle},
+    object::{GroupVersionKind, ObjectId, ObjectRef, compact::Handle, deferred::Deferred},
 };
 
 /// One Kubernetes object: a JSON object with `apiVersion`, `kind` and `metadata`.
@@ -35,6 +35,8 @@ enum Content {
     Tree(Arc<Map<String, Value>>),
     /// Bytes, decoded when they are looked into.
     Compact(Arc<Handle>),
+    /// Made when it is looked into.
+    Deferred(Arc<Deferred>),
 }
 
 /// A value is not a Kubernetes object.
@@ -93,21 +95,29 @@ impl Manifest {
         match &self.content {
             Content::Tree(tree) => tree,
             Content::Compact(handle) => handle.tree(),
+            Content::Deferred(deferred) => deferred.tree(),
         }
     }
 
     /// The whole object, to be changed. Copies if the content is shared.
     pub fn as_map_mut(&mut self) -> &mut Map<String, Value> {
-        if let Content::Compact(handle) = &mut self.content {
-            let tree = match Arc::get_mut(handle) {
+        let tree = match &mut self.content {
+            Content::Tree(_) => None,
+            Content::Compact(handle) => Some(match Arc::get_mut(handle) {
                 Some(handle) => handle.take_tree(),
                 None => handle.tree().clone(),
-            };
+            }),
+            Content::Deferred(deferred) => Some(match Arc::get_mut(deferred) {
+                Some(deferred) => deferred.take_tree(),
+                None => deferred.tree().clone(),
+            }),
+        };
+        if let Some(tree) = tree {
             self.content = Content::Tree(tree);
         }
         match &mut self.content {
             Content::Tree(tree) => Arc::make_mut(tree),
-            Content::Compact(_) => unreachable!("made a tree above"),
+            Content::Compact(_) | Content::Deferred(_) => unreachable!("made a tree above"),
         }
     }
 
@@ -123,6 +133,22 @@ impl Manifest {
         Value::Object(std::mem::take(self.as_map_mut()))
     }
 
+    /// An object that is made when it is looked into, and not at all where nobody does: what an
+    /// apply would leave, for those who only ask what it changes. `make` is called at most once.
+    ///
+    /// ```
+    /// let object = gitops_core::Manifest::deferred(|| {
+    ///     let object = serde_json::json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}});
+    ///     object.as_object().cloned().unwrap_or_default()
+    /// });
+    /// assert_eq!(object.name(), "a");
+    /// ```
+    pub fn deferred(make: impl FnOnce() -> Map<String, Value> + Send + 'static) -> Self {
+        Self {
+            content: Content::Deferred(Arc::new(Deferred::new(make))),
+        }
+    }
+
     pub(super) fn of_handle(handle: Handle) -> Self {
         Self {
             content: Content::Compact(Arc::new(handle)),
@@ -132,7 +158,7 @@ impl Manifest {
     /// The bytes of the object, where it is compact.
     pub(super) fn handle(&self) -> Option<&Handle> {
         match &self.content {
-            Content::Tree(_) => None,
+            Content::Tree(_) | Content::Deferred(_) => None,
             Content::Compact(handle) => Some(handle),
         }
     }
@@ -449,6 +475,7 @@ impl PartialEq for Manifest {
         let shared = match (&self.content, &other.content) {
             (Content::Tree(a), Content::Tree(b)) => Arc::ptr_eq(a, b),
             (Content::Compact(a), Content::Compact(b)) => Arc::ptr_eq(&a.compact, &b.compact),
+            (Content::Deferred(a), Content::Deferred(b)) => Arc::ptr_eq(a, b),
             _ => false,
         };
         shared || self.as_map() == other.as_map()

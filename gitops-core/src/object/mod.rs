@@ -2,6 +2,7 @@
 //! identity across API versions, [`ObjectRef`] its address at one version.
 
 mod compact;
+mod deferred;
 mod fingerprint;
 mod hash;
 mod id;

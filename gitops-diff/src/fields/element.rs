@@ -1,6 +1,6 @@
 //! One step of a path: a field, an item of a list by its keys, by its value or by its index.
 
-use std::{borrow::Cow, cmp::Ordering, fmt};
+use std::{cmp::Ordering, fmt};
 
 use serde_json::{Number, Value};
 
@@ -70,8 +70,7 @@ impl PathElement {
             }
             Self::Key(fields) => {
                 out.push_str("k:");
-                let fields = fields.iter().map(|(n, v)| (n.as_str(), Cow::Borrowed(v)));
-                write_key_object(&mut out, fields);
+                write_key_object(&mut out, fields.iter().map(|(n, v)| (n.as_str(), v)));
             }
             Self::Value(value) => {
                 out.push_str("v:");
@@ -89,7 +88,7 @@ impl PathElement {
 /// Writes the JSON object of a `k:` element; fields must be sorted by name.
 pub(crate) fn write_key_object<'a>(
     out: &mut String,
-    fields: impl Iterator<Item = (&'a str, Cow<'a, Value>)>,
+    fields: impl Iterator<Item = (&'a str, &'a Value)>,
 ) {
     out.push('{');
     for (at, (name, value)) in fields.enumerate() {
@@ -98,7 +97,7 @@ pub(crate) fn write_key_object<'a>(
         }
         write_string(out, name, false);
         out.push(':');
-        write_json(out, &value, true);
+        write_json(out, value, true);
     }
     out.push('}');
 }
@@ -151,6 +150,15 @@ fn write_number(out: &mut String, number: &Number) {
 fn write_string(out: &mut String, text: &str, html_safe: bool) {
     use fmt::Write as _;
     out.push('"');
+    let is_plain = |byte: &u8| match byte {
+        b'"' | b'\\' | b'<' | b'>' | b'&' => false,
+        byte => (0x20..0x80).contains(byte),
+    };
+    if text.as_bytes().iter().all(is_plain) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),

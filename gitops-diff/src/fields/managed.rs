@@ -116,7 +116,7 @@ impl ManagedFields {
         let mut entries = BTreeMap::new();
         for (index, value) in values.enumerate() {
             let (id, entry) =
-                read_entry(value).map_err(|reason| ManagedFieldsError { index, reason })?;
+                read_entry(value, whole).map_err(|reason| ManagedFieldsError { index, reason })?;
             entries.insert(id, entry);
         }
         Ok(Self { entries })
@@ -130,12 +130,18 @@ impl ManagedFields {
         }
         let mut entries: Vec<_> = self.entries.iter().collect();
         entries.sort_by(order);
-        Some(Value::Array(
-            entries
-                .into_iter()
-                .map(|(id, entry)| write_entry(id, entry))
-                .collect(),
-        ))
+        let written = entries
+            .into_iter()
+            .map(|(id, entry)| write_entry(id, entry));
+        Some(Value::Array(written.collect()))
+    }
+
+    /// Reads one entry, whose fields `read` takes from its `fieldsV1`.
+    pub(crate) fn read_entry(
+        value: &Value,
+        read: impl FnOnce(&Value) -> Result<FieldSet, String>,
+    ) -> Result<(ManagerId, ManagedEntry), String> {
+        read_entry(value, read)
     }
 
     /// Names of the managers that own a field, sorted, each once.
@@ -172,7 +178,29 @@ pub(crate) fn older(a: &(&ManagerId, &ManagedEntry), b: &(&ManagerId, &ManagedEn
         .then_with(|| a.0.cmp(b.0))
 }
 
-fn read_entry(value: &Value) -> Result<(ManagerId, ManagedEntry), String> {
+/// Entries as the API server writes and orders them, some of which are written already; `None`
+/// where there are none.
+pub(crate) fn write_sorted(
+    mut entries: Vec<(ManagerId, ManagedEntry, Option<Value>)>,
+) -> Option<Value> {
+    if entries.is_empty() {
+        return None;
+    }
+    entries.sort_by(|a, b| order(&(&a.0, &a.1), &(&b.0, &b.1)));
+    let write = |(id, entry, written): (ManagerId, ManagedEntry, Option<Value>)| {
+        written.unwrap_or_else(|| write_entry(&id, &entry))
+    };
+    Some(Value::Array(entries.into_iter().map(write).collect()))
+}
+
+fn whole(fields: &Value) -> Result<FieldSet, String> {
+    FieldSet::from_fields_v1(fields).map_err(|error| error.reason)
+}
+
+fn read_entry(
+    value: &Value,
+    read: impl FnOnce(&Value) -> Result<FieldSet, String>,
+) -> Result<(ManagerId, ManagedEntry), String> {
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
     let operation = match text("operation") {
         "Apply" => Operation::Apply,
@@ -194,7 +222,7 @@ fn read_entry(value: &Value) -> Result<(ManagerId, ManagedEntry), String> {
     }
     let fields = match value.get("fieldsV1") {
         None | Some(Value::Null) => FieldSet::new(),
-        Some(fields) => FieldSet::from_fields_v1(fields).map_err(|error| error.reason)?,
+        Some(fields) => read(fields)?,
     };
     let id = ManagerId {
         manager: text("manager").to_owned(),

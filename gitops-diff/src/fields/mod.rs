@@ -16,6 +16,6 @@ mod tests;
 pub use element::{Path, PathElement, path_text, values_equal};
 pub(crate) use element::{write_json, write_key_object};
 pub use json::FieldsV1Error;
-pub(crate) use managed::older;
 pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagerId, Operation};
+pub(crate) use managed::{older, write_sorted};
 pub use set::{FieldNode, FieldSet};

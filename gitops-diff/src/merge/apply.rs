@@ -18,6 +18,7 @@ use super::{
         keep_times, set_managed_fields, status_only, strip, time_text, to_manifest,
         without_managed_fields,
     },
+    part::{Outcome, apply_to_part},
     remove::remove,
     update::note_update,
     validate,
@@ -179,16 +180,63 @@ const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 /// Applies as the API server does: merges, moves ownership, removes what this manager alone owned
 /// and does not state any more.
 pub fn server_side_apply(request: &ApplyRequest<'_>) -> Result<Applied, ApplyError> {
-    let deduced = deduced_schema();
-    let schema = request.schema.unwrap_or(deduced);
-    if request
-        .applied
-        .metadata()
-        .and_then(|metadata| metadata.get("managedFields"))
-        .is_some_and(|fields| !fields.is_null())
-    {
-        return Err(ApplyError::StatesManagedFields);
+    refuse_managed_fields(request.applied)?;
+    let Some(live) = request.live else {
+        return apply_to_all(request);
+    };
+    Ok(match apply_to_part(request, &[])? {
+        Outcome::Nothing { fits: false } => return apply_to_all(request),
+        Outcome::Nothing { fits: true } => Applied {
+            object: live.clone(),
+            changed: false,
+        },
+        Outcome::Part(mut part) => Applied {
+            changed: part.changes(),
+            object: match part.take_after() {
+                Value::Object(after) => part.object(live, after),
+                _ => live.clone(),
+            },
+        },
+        Outcome::All => return apply_to_all(request),
+    })
+}
+
+/// An apply states no `managedFields`.
+pub(crate) fn refuse_managed_fields(applied: &Manifest) -> Result<(), ApplyError> {
+    let stated = applied.metadata().and_then(|m| m.get("managedFields"));
+    match stated {
+        None | Some(Value::Null) => Ok(()),
+        Some(_) => Err(ApplyError::StatesManagedFields),
     }
+}
+
+/// What is applied, without what a request cannot write.
+pub(super) fn prepared(schema: &Schema, applied: Value, reset: &FieldSet) -> Value {
+    let mut applied = match remove(schema, schema.root(), applied, reset) {
+        Value::Null => Value::Object(serde_json::Map::new()),
+        applied => applied,
+    };
+    if let Some(Value::Object(metadata)) = applied.get_mut("metadata") {
+        metadata.retain(|name, _| !SERVER_WRITTEN.contains(&name.as_str()));
+    }
+    applied
+}
+
+pub(super) fn failed(failure: Failure, applied: &Manifest) -> ApplyError {
+    match failure {
+        Failure::Type(source) => ApplyError::Type {
+            object: applied.id().to_string(),
+            source,
+        },
+        Failure::Conflicts(conflicts) => ApplyError::Conflicts {
+            conflicts: field_conflicts(&conflicts),
+        },
+    }
+}
+
+/// Applies with everything in the object looked at.
+pub(crate) fn apply_to_all(request: &ApplyRequest<'_>) -> Result<Applied, ApplyError> {
+    let schema = request.schema.unwrap_or_else(|| deduced_schema());
     let of = |object: &Manifest| object.id().to_string();
     let type_error = |source| ApplyError::Type {
         object: of(request.applied),
@@ -196,14 +244,7 @@ pub fn server_side_apply(request: &ApplyRequest<'_>) -> Result<Applied, ApplyErr
     };
     let applied = request.applied.to_value();
     validate(schema, &applied).map_err(type_error)?;
-    let mut applied = match remove(schema, schema.root(), applied, &request.reset) {
-        Value::Null => Value::Object(serde_json::Map::new()),
-        applied => applied,
-    };
-    if let Some(Value::Object(metadata)) = applied.get_mut("metadata") {
-        metadata.retain(|name, _| !SERVER_WRITTEN.contains(&name.as_str()));
-    }
-
+    let applied = prepared(schema, applied, &request.reset);
     let engine = Engine {
         schema,
         api_version: request.applied.api_version(),
@@ -252,12 +293,7 @@ pub fn server_side_apply(request: &ApplyRequest<'_>) -> Result<Applied, ApplyErr
             None => {}
         }
     }
-    let merged = merged.map_err(|failure| match failure {
-        Failure::Type(source) => type_error(source),
-        Failure::Conflicts(conflicts) => ApplyError::Conflicts {
-            conflicts: field_conflicts(&conflicts),
-        },
-    })?;
+    let merged = merged.map_err(|failure| failed(failure, request.applied))?;
     strip(&mut managers, &id);
     let mut object = match merged {
         Some(merged) => {

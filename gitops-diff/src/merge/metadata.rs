@@ -53,6 +53,19 @@ pub(super) fn strip(managers: &mut ManagedFields, id: &ManagerId) {
     }
 }
 
+/// Fields of `metadata` that no manager owns.
+pub(crate) const UNOWNED_METADATA: [&str; 9] = [
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+];
+
 /// Fields that are the server's, or the object's identity: no manager owns them.
 fn unowned_fields() -> &'static FieldSet {
     static FIELDS: std::sync::OnceLock<FieldSet> = std::sync::OnceLock::new();
@@ -61,17 +74,7 @@ fn unowned_fields() -> &'static FieldSet {
         for name in ["apiVersion", "kind", "metadata"] {
             set.insert(&[PathElement::field(name)]);
         }
-        for name in [
-            "name",
-            "namespace",
-            "creationTimestamp",
-            "selfLink",
-            "uid",
-            "clusterName",
-            "generation",
-            "managedFields",
-            "resourceVersion",
-        ] {
+        for name in UNOWNED_METADATA {
             set.insert(&[PathElement::field("metadata"), PathElement::field(name)]);
         }
         set

@@ -13,8 +13,10 @@ mod apply;
 mod combine;
 mod compare;
 mod engine;
+pub(crate) mod focus;
 mod implied;
 mod metadata;
+mod part;
 mod remove;
 mod to_set;
 mod typed;
@@ -27,7 +29,6 @@ mod tests;
 use gitops_core::schema::Schema;
 use serde_json::Value;
 
-pub(crate) use self::typed::{ANY, ListShape, MapShape, Shape, key_fields, shape};
 pub use self::{
     apply::{Applied, ApplyError, ApplyRequest, server_side_apply},
     combine::merge,
@@ -38,6 +39,11 @@ pub use self::{
     typed::{TypeMismatch, validate},
     update::{UpdateRequest, record_update},
     versions::{Converted, SameInAllVersions, VersionConverter},
+};
+pub(crate) use self::{
+    apply::{apply_to_all, refuse_managed_fields},
+    part::{Outcome, apply_to_part},
+    typed::{ANY, ListShape, Shape, shape},
 };
 use self::{
     engine::{Engine, Failure},

@@ -55,6 +55,16 @@ pub(crate) struct MapShape<'s> {
     ty: Option<&'s MapType>,
 }
 
+/// A field of a map.
+#[derive(Clone, Copy)]
+pub(crate) struct TypedField<'s> {
+    pub(crate) ty: &'s Type,
+    /// Whether the schema names it.
+    pub(crate) declared: bool,
+    /// Whether the schema lets it be.
+    pub(crate) allowed: bool,
+}
+
 /// The shape of a value; `null` takes the shape that the type prefers.
 pub(crate) fn shape<'s>(schema: &'s Schema, ty: &'s Type, value: &Value) -> Shape<'s> {
     match ty {
@@ -90,6 +100,23 @@ impl<'s> MapShape<'s> {
         match map.fields.get(name) {
             Some(field) => schema.get(field.ty),
             None => map.additional.map_or(&ANY, |id| schema.get(id)),
+        }
+    }
+
+    /// The type of a field with what the schema says of it.
+    pub(crate) fn typed(self, schema: &'s Schema, name: &str) -> TypedField<'s> {
+        let field = |ty, declared, allowed| TypedField {
+            ty,
+            declared,
+            allowed,
+        };
+        let Some(map) = self.ty else {
+            return field(&ANY, false, true);
+        };
+        match (map.fields.get(name), map.additional) {
+            (Some(known), _) => field(schema.get(known.ty), true, true),
+            (None, Some(id)) => field(schema.get(id), false, true),
+            (None, None) => field(&ANY, false, map.preserve_unknown),
         }
     }
 

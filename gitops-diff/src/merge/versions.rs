@@ -10,6 +10,11 @@ use serde_json::Value;
 pub trait VersionConverter {
     /// `object`, which is of `from`, at the version `to`.
     fn convert(&self, object: &Value, from: &str, to: &str) -> Converted;
+
+    /// Whether every version is as every other.
+    fn is_identity(&self) -> bool {
+        false
+    }
 }
 
 /// An object at another version.
@@ -37,5 +42,9 @@ pub struct SameInAllVersions;
 impl VersionConverter for SameInAllVersions {
     fn convert(&self, _object: &Value, _from: &str, _to: &str) -> Converted {
         Converted::Same
+    }
+
+    fn is_identity(&self) -> bool {
+        true
     }
 }

@@ -7,29 +7,26 @@
 //! it; everything else needs a dry-run.
 
 mod path;
+mod step;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gitops_core::{
     Manifest,
-    clock::Timestamp,
     diff::{ChangeKind, DiffError, DiffOptions, Differ, FieldChange, Ignored, ObjectDiff, Verdict},
     schema::{Schema, Schemas},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use path::readable_path;
 
+use self::step::{Step, apply, is_secret};
 use crate::{
-    fields::{FieldSet, ManagedFields, ManagerId, PathElement},
+    fields::{ManagedFields, ManagerId, PathElement},
     ignore::{RuleCache, owns, respect},
-    mask::{Masked, mask_pair},
-    merge::{ApplyError, ApplyRequest, LAST_APPLIED, field_set, server_side_apply},
-    normalize::canonical,
-    proof::is_strictly_unchanged,
+    mask::mask_pair,
     schema::deduced_schema,
 };
 
@@ -101,12 +98,12 @@ impl Differ for StructuralDiffer {
             }
         }
         let payload = self.payload(desired, Some(live), schemas, options, Ignored::Released)?;
-        if is_strictly_unchanged(&payload, live, manager, schema) {
-            return Ok(unchanged(live.clone()));
-        }
         let tracked = live.managed_fields().next().is_some();
-        let (predicted, changed) = predict(&payload, live, manager, schema)?;
-        let changes = changes(&payload, live, &predicted, manager, schema)?;
+        let Some(applied) = apply(&payload, live, manager, schema)? else {
+            return Ok(unchanged(live.clone()));
+        };
+        let changes = changes(&applied, live, manager, schema);
+        let (changed, predicted) = (applied.changed, applied.predicted);
         let verdict = if tracked {
             changed
         } else {
@@ -148,131 +145,38 @@ impl Differ for StructuralDiffer {
     }
 }
 
-/// The object after an apply, and whether the apply would write.
-fn predict(
-    payload: &Manifest,
-    live: &Manifest,
-    manager: &str,
-    schema: Option<&Schema>,
-) -> Result<(Manifest, bool), DiffError> {
-    let mut start = live.clone();
-    let untracked = live.managed_fields().next().is_none();
-    if untracked && let Some(fields) = last_applied_entry(live, payload, manager, schema) {
-        start
-            .metadata_mut()
-            .insert("managedFields".to_owned(), fields);
-    }
-    // The time is not part of the prediction: entries that change keep the epoch.
-    let request = ApplyRequest::new(Some(&start), payload, manager, Timestamp::UNIX_EPOCH)
-        .force(true)
-        .schema(schema);
-    let applied = server_side_apply(&request).map_err(|error| match error {
-        ApplyError::Type { object, source } => DiffError::Schema {
-            object,
-            path: source.path,
-            reason: source.reason,
-        },
-        ApplyError::ManagedFields { object, source } => DiffError::ManagedFields {
-            object,
-            reason: source.to_string(),
-        },
-        other => DiffError::ManagedFields {
-            object: live.id().to_string(),
-            reason: other.to_string(),
-        },
-    })?;
-    let mut predicted = applied.object;
-    if untracked {
-        predicted.metadata_mut().remove("managedFields");
-    }
-    if predicted.is_secret() {
-        fold_string_data(&mut predicted);
-    }
-    // What the server writes another way is no difference to people; it is one to the verdict.
-    Ok((canonical(&predicted), applied.changed))
-}
-
-/// What `kubectl apply` applied last, as if our manager had: it is ours to remove.
-fn last_applied_entry(
-    live: &Manifest,
-    payload: &Manifest,
-    manager: &str,
-    schema: Option<&Schema>,
-) -> Option<Value> {
-    let last: Value = serde_json::from_str(live.annotation(LAST_APPLIED)?).ok()?;
-    let schema = schema.unwrap_or_else(|| deduced_schema());
-    let mut fields = field_set(schema, &last).ok()?;
-    // Whose object it is does not change hands.
-    for identity in ["apiVersion", "kind"] {
-        fields = fields.difference(&FieldSet::from_paths([&[PathElement::field(identity)][..]]));
-    }
-    let mut metadata = FieldSet::new();
-    for name in ["name", "namespace", "creationTimestamp"] {
-        metadata.insert(&[PathElement::field("metadata"), PathElement::field(name)]);
-    }
-    metadata.insert(&[PathElement::field("status")]);
-    fields = fields.recursive_difference(&metadata);
-    let mut managers = ManagedFields::default();
-    managers.entries.insert(
-        ManagerId::applier(manager, ""),
-        crate::fields::ManagedEntry {
-            api_version: payload.api_version().to_owned(),
-            fields,
-            time: None,
-        },
-    );
-    managers.to_value()
-}
-
-/// As the API server does on each write: `stringData` goes into `data`.
-fn fold_string_data(secret: &mut Manifest) {
-    let Some(Value::Object(plain)) = secret.as_map_mut().remove("stringData") else {
-        return;
-    };
-    let data = secret
-        .as_map_mut()
-        .entry("data")
-        .or_insert_with(|| Value::Object(Map::new()));
-    if !data.is_object() {
-        *data = Value::Object(Map::new());
-    }
-    if let Value::Object(data) = data {
-        for (key, value) in plain {
-            if let Value::String(text) = value {
-                data.insert(key, Value::String(STANDARD.encode(text)));
-            }
-        }
-    }
-}
-
 fn changes(
-    payload: &Manifest,
+    step: &Step,
     live: &Manifest,
-    predicted: &Manifest,
     manager: &str,
     schema: Option<&Schema>,
-) -> Result<Vec<FieldChange>, DiffError> {
+) -> Vec<FieldChange> {
     let schema = schema.unwrap_or_else(|| deduced_schema());
-    let unreadable = |error: crate::fields::ManagedFieldsError| DiffError::ManagedFields {
-        object: live.id().to_string(),
-        reason: error.to_string(),
+    let Step { before, after, .. } = step;
+    let found = walk::changed_fields(schema, before, after);
+    let masked = is_secret(before).then(|| {
+        let object = |value: &Value| Manifest::try_from(value.clone()).ok();
+        mask_pair(object(before).as_ref(), object(after).as_ref())
+    });
+    let shown = |side: Side, pointer: &Option<String>| {
+        let pointer = pointer.as_deref()?;
+        match (&masked, side) {
+            (None, Side::Before) => before.pointer(pointer).cloned(),
+            (None, Side::After) => after.pointer(pointer).cloned(),
+            (Some((masked, _)), Side::Before) => masked.as_ref()?.pointer(pointer).cloned(),
+            (Some((_, masked)), Side::After) => masked.as_ref()?.pointer(pointer).cloned(),
+        }
     };
-    let owners = ManagedFields::of(live).map_err(unreadable)?;
-    let (before, after) = mask_pair(Some(live), Some(predicted));
-    let shown = |side: &Option<Masked<Manifest>>, pointer: &Option<String>| {
-        side.as_ref()?.pointer(pointer.as_ref()?).cloned()
-    };
-    let found = walk::changed_fields(schema, &live.to_value(), &predicted.to_value());
-    let desired = payload.to_value();
     let mut out = Vec::with_capacity(found.len());
     for change in &found {
-        let (mut was, mut is) = (shown(&before, &change.before), shown(&after, &change.after));
+        let mut was = shown(Side::Before, &change.before);
+        let mut is = shown(Side::After, &change.after);
         if let Some((old, new)) = &change.order {
             (was, is) = (Some(old.clone()), Some(new.clone()));
         }
         let pointer = match (&change.before, &change.after) {
             (Some(pointer), _) => pointer.clone(),
-            (None, after) => crate::ignore::pointer_to(schema, &desired, &change.path)
+            (None, after) => crate::ignore::pointer_to(schema, &step.applied, &change.path)
                 .or_else(|| after.clone())
                 .unwrap_or_default(),
         };
@@ -282,19 +186,20 @@ fn changes(
             kind: change.kind,
             before: was,
             after: is,
-            owners: owners_of(&owners, &change.path),
+            owners: owners_of(&step.owners, &change.path),
         });
     }
-    let new_owners = ManagedFields::of(predicted).map_err(unreadable)?;
-    ownership(
-        schema,
-        live,
-        &found,
-        (&owners, &new_owners),
-        manager,
-        &mut out,
-    );
-    Ok(out)
+    if live.managed_fields().next().is_some() {
+        ownership(schema, step, &found, manager, &mut out);
+    }
+    out
+}
+
+/// A state of an object.
+#[derive(Clone, Copy)]
+enum Side {
+    Before,
+    After,
 }
 
 fn owners_of(managers: &ManagedFields, path: &[PathElement]) -> Vec<String> {
@@ -312,15 +217,11 @@ fn owners_of(managers: &ManagedFields, path: &[PathElement]) -> Vec<String> {
 /// Leaves that keep their value, but come to our manager or leave it.
 fn ownership(
     schema: &Schema,
-    live: &Manifest,
+    step: &Step,
     found: &[walk::Found],
-    (before, after): (&ManagedFields, &ManagedFields),
     manager: &str,
     out: &mut Vec<FieldChange>,
 ) {
-    if before.entries.is_empty() {
-        return;
-    }
     let id = ManagerId::applier(manager, "");
     let own = |managers: &ManagedFields| {
         managers
@@ -329,8 +230,7 @@ fn ownership(
             .map(|entry| entry.fields.leaves())
             .unwrap_or_default()
     };
-    let (old, new) = (own(before), own(after));
-    let live_value = live.to_value();
+    let (old, new) = (own(&step.owners), own(&step.owners_after));
     let moved = new.difference(&old).union(&old.difference(&new));
     for path in moved.paths() {
         let changes = found
@@ -339,14 +239,14 @@ fn ownership(
         if changes {
             continue;
         }
-        if let Some(pointer) = crate::ignore::pointer_to(schema, &live_value, &path) {
+        if let Some(pointer) = crate::ignore::pointer_to(schema, &step.before, &path) {
             out.push(FieldChange {
                 path: readable_path(&path),
                 pointer,
                 kind: ChangeKind::Owned,
                 before: None,
                 after: None,
-                owners: owners_of(before, &path),
+                owners: owners_of(&step.owners, &path),
             });
         }
     }

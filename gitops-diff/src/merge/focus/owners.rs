@@ -1,0 +1,149 @@
+//! `managedFields` cut down to a focus, and put back.
+
+use gitops_core::{
+    Manifest,
+    schema::{ListTopology, Schema, Type},
+};
+use serde_json::Value;
+
+use super::{
+    Focus,
+    project::{Whose, project_fields},
+};
+use crate::fields::{
+    FieldSet, ManagedEntry, ManagedFields, ManagedFieldsError, ManagerId, PathElement, write_sorted,
+};
+
+/// The entries of a live object cut down to a focus.
+#[derive(Debug, Clone)]
+pub(crate) struct Owners {
+    /// The entries that own something in the focus.
+    pub(crate) cut: ManagedFields,
+}
+
+impl Owners {
+    /// `None` where entries have to be looked at as a whole: those under other versions, those that
+    /// name a field by what has become one value since, and those that share their identity.
+    pub(crate) fn of(
+        schema: &Schema,
+        live: &Manifest,
+        api_version: &str,
+        manager: &ManagerId,
+        focus: &Focus,
+    ) -> Result<Option<Self>, ManagedFieldsError> {
+        let mut cut = ManagedFields::default();
+        let mut known: Vec<ManagerId> = Vec::new();
+        for (index, value) in live.managed_fields().enumerate() {
+            let failed = |reason| ManagedFieldsError { index, reason };
+            let whose = match ManagedFields::read_entry(value, |_| Ok(FieldSet::new())) {
+                Ok((id, _)) if id == *manager => Whose::Own,
+                _ => Whose::Other,
+            };
+            let entry = ManagedFields::read_entry(value, |fields| {
+                project_fields(fields, focus, whose).map_err(|error| error.reason)
+            });
+            let (id, entry) = entry.map_err(failed)?;
+            // Outside of the focus, the manager's own entry is what desired states.
+            let current = whose == Whose::Own
+                || value
+                    .get("fieldsV1")
+                    .is_none_or(|fields| is_current(schema, Some(schema.root()), fields));
+            if !current || entry.api_version != api_version || known.contains(&id) {
+                return Ok(None);
+            }
+            known.push(id.clone());
+            if !entry.fields.is_empty() {
+                cut.entries.insert(id, entry);
+            }
+        }
+        Ok(Some(Self { cut }))
+    }
+
+    /// The entries of the live object after `cut` has become `after`, as a value; one of them
+    /// gets a new time.
+    pub(crate) fn put_back(
+        &self,
+        live: &Manifest,
+        after: &ManagedFields,
+        touched: Option<(&ManagerId, &str)>,
+    ) -> Result<Option<Value>, ManagedFieldsError> {
+        let none = FieldSet::new();
+        let mut entries: Vec<(ManagerId, ManagedEntry, Option<Value>)> = Vec::new();
+        for (index, value) in live.managed_fields().enumerate() {
+            let failed = |reason| ManagedFieldsError { index, reason };
+            let (id, mut entry) =
+                ManagedFields::read_entry(value, |_| Ok(FieldSet::new())).map_err(failed)?;
+            let (old, new) = (self.cut.entries.get(&id), after.entries.get(&id));
+            let touched = touched.filter(|(touched, _)| **touched == id);
+            entry.time = touched.map(|(_, time)| time.to_owned()).or(entry.time);
+            if old.map(|entry| &entry.fields) == new.map(|entry| &entry.fields) {
+                let mut value = value.clone();
+                if let (Some(time), Value::Object(entry)) = (&entry.time, &mut value) {
+                    entry.insert("time".to_owned(), time.as_str().into());
+                }
+                entries.push((id, entry, Some(value)));
+                continue;
+            }
+            let (lost, won) = {
+                let old = old.map_or(&none, |entry| &entry.fields);
+                let new = new.map_or(&none, |entry| &entry.fields);
+                (old.difference(new), new.difference(old))
+            };
+            let fields = value.get("fieldsV1").unwrap_or(&Value::Null);
+            let fields = match fields {
+                Value::Null => FieldSet::new(),
+                fields => FieldSet::from_fields_v1(fields).map_err(|e| failed(e.reason))?,
+            };
+            entry.fields = fields.difference(&lost).union(&won);
+            if !entry.fields.is_empty() {
+                entries.push((id, entry, None));
+            }
+        }
+        for (id, entry) in &after.entries {
+            if !entries.iter().any(|(known, _, _)| known == id) {
+                let mut entry = entry.clone();
+                let touched = touched.filter(|(touched, _)| *touched == id);
+                entry.time = touched.map(|(_, time)| time.to_owned()).or(entry.time);
+                entries.push((id.clone(), entry, None));
+            }
+        }
+        Ok(write_sorted(entries))
+    }
+}
+
+/// Whether a `fieldsV1` names nothing below what is one value under the schema, and nothing that
+/// cannot be read.
+fn is_current(schema: &Schema, ty: Option<&Type>, fields: &Value) -> bool {
+    let Value::Object(fields) = fields else {
+        return fields.is_null();
+    };
+    fields.iter().all(|(key, below)| {
+        let name = key.strip_prefix("f:");
+        if key == "." {
+            return true;
+        }
+        if name.is_none() && !matches!(PathElement::parse(key), Ok(Some(_))) {
+            return false;
+        }
+        let ty = match (ty, name) {
+            (Some(Type::Map(map)), Some(name)) => {
+                let known = map.fields.get(name).map(|field| field.ty);
+                known.or(map.additional).map(|id| schema.get(id))
+            }
+            (Some(Type::List(list)), _) => Some(schema.get(list.item)),
+            _ => None,
+        };
+        let one_value = match ty {
+            Some(Type::Map(map)) => map.atomic,
+            Some(Type::AnyAtomic) => true,
+            Some(Type::List(list)) => matches!(list.topology, ListTopology::Atomic),
+            _ => false,
+        };
+        let has_parts = || {
+            below
+                .as_object()
+                .is_some_and(|below| below.keys().any(|key| key != "."))
+        };
+        !(one_value && has_parts()) && is_current(schema, ty, below)
+    })
+}

@@ -15,9 +15,9 @@ impl Fingerprint {
     /// Of a desired object: everything in it.
     #[must_use]
     pub fn of_desired(desired: &Manifest) -> Self {
-        let mut hash = Sha256::new();
+        let mut hash = Digester::new();
         for_object(&mut hash, desired.as_map(), &|_, _| false, 0);
-        Self(hash.finalize().into())
+        Self(hash.finish())
     }
 
     /// Of a live object: everything but `status`, `resourceVersion`, `generation` and times of
@@ -34,9 +34,9 @@ impl Fingerprint {
     }
 
     fn of_live_tree(live: &Manifest) -> Self {
-        let mut hash = Sha256::new();
+        let mut hash = Digester::new();
         for_object(&mut hash, live.as_map(), &is_volatile, 0);
-        Self(hash.finalize().into())
+        Self(hash.finish())
     }
 }
 
@@ -46,6 +46,42 @@ impl fmt::Debug for Fingerprint {
             write!(f, "{byte:02x}")?;
         }
         f.write_str("…")
+    }
+}
+
+/// Gathers what is to be hashed: most pieces are a few bytes long.
+struct Digester {
+    hash: Sha256,
+    pending: Vec<u8>,
+}
+
+/// More is hashed before more is gathered.
+const PENDING_LIMIT: usize = 4096;
+
+impl Digester {
+    fn new() -> Self {
+        Self {
+            hash: Sha256::new(),
+            pending: Vec::with_capacity(PENDING_LIMIT),
+        }
+    }
+
+    fn update(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        if self.pending.len() + bytes.len() > PENDING_LIMIT {
+            self.hash.update(&self.pending);
+            self.pending.clear();
+            if bytes.len() > PENDING_LIMIT {
+                self.hash.update(bytes);
+                return;
+            }
+        }
+        self.pending.extend_from_slice(bytes);
+    }
+
+    fn finish(mut self) -> [u8; 32] {
+        self.hash.update(&self.pending);
+        self.hash.finalize().into()
     }
 }
 
@@ -61,17 +97,29 @@ type Skip<'f> = dyn Fn(usize, &str) -> bool + 'f;
 
 /// `depth` counts fields below the root; only `metadata` is of interest below it.
 fn for_object(
-    hash: &mut Sha256,
+    hash: &mut Digester,
     object: &serde_json::Map<String, Value>,
     skip: &Skip<'_>,
     depth: usize,
 ) {
-    // Maps come sorted, unless somebody else in the build has asked for insertion order.
-    let mut entries: Vec<_> = object.iter().collect();
-    if !entries.is_sorted_by_key(|entry| entry.0) {
-        entries.sort_unstable_by_key(|entry| entry.0);
-    }
     hash.update(b"{");
+    // Maps come sorted, unless somebody else in the build has asked for insertion order.
+    if object.keys().is_sorted() {
+        for_entries(hash, object.iter(), skip, depth);
+    } else {
+        let mut entries: Vec<_> = object.iter().collect();
+        entries.sort_unstable_by_key(|entry| entry.0);
+        for_entries(hash, entries.into_iter(), skip, depth);
+    }
+    hash.update(b"}");
+}
+
+fn for_entries<'a>(
+    hash: &mut Digester,
+    entries: impl Iterator<Item = (&'a String, &'a Value)>,
+    skip: &Skip<'_>,
+    depth: usize,
+) {
     for (name, value) in entries {
         if skip(depth, name) {
             continue;
@@ -92,14 +140,13 @@ fn for_object(
             _ => for_value(hash, value),
         }
     }
-    hash.update(b"}");
 }
 
-fn for_entry(hash: &mut Sha256, entry: &serde_json::Map<String, Value>) {
+fn for_entry(hash: &mut Digester, entry: &serde_json::Map<String, Value>) {
     for_object(hash, entry, &|_, name| name == "time", 2);
 }
 
-fn for_value(hash: &mut Sha256, value: &Value) {
+fn for_value(hash: &mut Digester, value: &Value) {
     match value {
         Value::Null => hash.update(b"n"),
         Value::Bool(b) => hash.update([b'b', u8::from(*b)]),
@@ -122,7 +169,7 @@ fn for_value(hash: &mut Sha256, value: &Value) {
     }
 }
 
-fn text(hash: &mut Sha256, text: &str) {
+fn text(hash: &mut Digester, text: &str) {
     hash.update((text.len() as u64).to_le_bytes());
     hash.update(text.as_bytes());
 }

@@ -33,6 +33,46 @@ impl FieldSet {
     }
 }
 
+/// What becomes of the members of a set in a `fieldsV1`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edit {
+    Add,
+    Take,
+}
+
+/// Adds members to a `fieldsV1`, or takes them out. `false` where one to be taken out is not found,
+/// since it is written in a way of its own; some are taken out then.
+pub(crate) fn edit_fields_v1(fields: &mut Map<String, Value>, set: &FieldSet, edit: Edit) -> bool {
+    set.nodes.iter().all(|node| {
+        let key = node.element.to_text();
+        let known = fields.get_mut(&key);
+        let was_member = known.as_deref().is_some_and(|below| match below {
+            Value::Object(below) => below.is_empty() || below.contains_key("."),
+            _ => true,
+        });
+        let mut below = match known.map(Value::take) {
+            Some(Value::Object(below)) => below,
+            None if edit == Edit::Take => return false,
+            _ => Map::new(),
+        };
+        below.remove(".");
+        let done = edit_fields_v1(&mut below, &node.children, edit);
+        let member = match edit {
+            Edit::Add => was_member || node.member,
+            Edit::Take => was_member && !node.member,
+        };
+        if below.is_empty() && !member {
+            fields.remove(&key);
+            return done;
+        }
+        if member && !below.is_empty() {
+            below.insert(".".to_owned(), Value::Object(Map::new()));
+        }
+        fields.insert(key, Value::Object(below));
+        done
+    })
+}
+
 /// The set below, and whether the field itself is a member.
 fn read(fields: &Value, depth: usize) -> Result<(FieldSet, bool), String> {
     let fields = match fields {

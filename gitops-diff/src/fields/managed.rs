@@ -238,7 +238,7 @@ fn read_entry(
     Ok((id, entry))
 }
 
-fn write_entry(id: &ManagerId, entry: &ManagedEntry) -> Value {
+pub(crate) fn write_entry(id: &ManagerId, entry: &ManagedEntry) -> Value {
     let mut out = Map::new();
     let mut text = |key: &str, value: &str| {
         if !value.is_empty() {

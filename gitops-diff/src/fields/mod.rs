@@ -16,6 +16,7 @@ mod tests;
 pub use element::{Path, PathElement, path_text, values_equal};
 pub(crate) use element::{write_json, write_key_object};
 pub use json::FieldsV1Error;
+pub(crate) use json::{Edit, edit_fields_v1};
 pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagerId, Operation};
-pub(crate) use managed::{older, write_sorted};
+pub(crate) use managed::{older, write_entry, write_sorted};
 pub use set::{FieldNode, FieldSet};

@@ -30,6 +30,12 @@ impl FieldSet {
         Self::default()
     }
 
+    pub(crate) fn with_capacity(nodes: usize) -> Self {
+        Self {
+            nodes: Vec::with_capacity(nodes),
+        }
+    }
+
     /// A set of these fields.
     pub fn from_paths<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Self {
         let mut set = Self::new();
@@ -89,10 +95,16 @@ impl FieldSet {
         self.nodes.iter()
     }
 
+    /// The first steps, which must keep members and order.
+    pub(crate) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut FieldNode> {
+        self.nodes.iter_mut()
+    }
+
     /// Whether the set has no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.nodes.iter().all(FieldNode::is_empty)
+        // Nodes without members are never kept.
+        self.nodes.is_empty()
     }
 
     /// Number of members.
@@ -180,6 +192,42 @@ impl FieldSet {
                 member: a.member,
                 children: a.children.recursive_difference(&b.children),
             }),
+        })
+    }
+
+    /// Takes out the members of another set and, where `below`, what is below them.
+    pub(crate) fn subtract(&mut self, other: &Self, below: bool) {
+        if other.nodes.is_empty() {
+            return;
+        }
+        self.nodes.retain_mut(|node| {
+            let Some(other) = other.get(&node.element) else {
+                return true;
+            };
+            if other.member && below {
+                return false;
+            }
+            node.member &= !other.member;
+            node.children.subtract(&other.children, below);
+            !node.is_empty()
+        });
+    }
+
+    /// Adds the members of another set.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if self.nodes.is_empty() {
+            self.clone_from(other);
+        } else if !other.nodes.is_empty() {
+            *self = self.union(other);
+        }
+    }
+
+    /// Whether all members are members of the other set.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        self.nodes.iter().all(|node| {
+            other.get(&node.element).is_some_and(|other| {
+                (other.member || !node.member) && node.children.is_within(&other.children)
+            })
         })
     }
 

@@ -1,5 +1,7 @@
 //! Server-side apply.
 
+use std::sync::Arc;
+
 use gitops_core::{
     Manifest,
     clock::Timestamp,
@@ -192,9 +194,9 @@ pub fn server_side_apply(request: &ApplyRequest<'_>) -> Result<Applied, ApplyErr
         },
         Outcome::Part(mut part) => Applied {
             changed: part.changes(),
-            object: match part.take_after() {
-                Value::Object(after) => part.object(live, after),
-                _ => live.clone(),
+            object: {
+                let after = Arc::new(part.take_after());
+                part.object(live, after)
             },
         },
         Outcome::All => return apply_to_all(request),
@@ -211,11 +213,11 @@ pub(crate) fn refuse_managed_fields(applied: &Manifest) -> Result<(), ApplyError
 }
 
 /// What is applied, without what a request cannot write.
-pub(super) fn prepared(schema: &Schema, applied: Value, reset: &FieldSet) -> Value {
-    let mut applied = match remove(schema, schema.root(), applied, reset) {
-        Value::Null => Value::Object(serde_json::Map::new()),
-        applied => applied,
-    };
+pub(super) fn prepared(schema: &Schema, mut applied: Value, reset: &FieldSet) -> Value {
+    remove(schema, schema.root(), &mut applied, reset);
+    if applied.is_null() {
+        applied = Value::Object(serde_json::Map::new());
+    }
     if let Some(Value::Object(metadata)) = applied.get_mut("metadata") {
         metadata.retain(|name, _| !SERVER_WRITTEN.contains(&name.as_str()));
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     combine::merge,
     compare::{Comparison, compare},
-    remove::{reconcile, remove, with_named_fields},
+    remove::{add_named_fields, reconcile, remove},
     to_set::field_set,
     typed::TypeMismatch,
     versions::{Converted, VersionConverter},
@@ -56,11 +56,12 @@ impl Engine<'_> {
     ) -> Result<Option<Value>, Failure> {
         self.reconcile(live, managers);
         let mut merged = merge(self.schema, live, applied)?;
-        let set = field_set(self.schema, applied)?.recursive_difference(self.reset);
+        let mut set = field_set(self.schema, applied)?;
+        set.subtract(self.reset, true);
         let last = managers.entries.remove(id);
         // Who states at least what he stated last time lets nothing go.
         let drops = last.as_ref().is_some_and(|last| {
-            last.api_version != self.api_version || !last.fields.difference(&set).is_empty()
+            last.api_version != self.api_version || !last.fields.is_within(&set)
         });
         managers.entries.insert(
             id.clone(),
@@ -99,12 +100,10 @@ impl Engine<'_> {
                 fields: FieldSet::new(),
                 time: None,
             });
-        entry.fields = entry
-            .fields
-            .difference(&comparison.removed)
-            .union(&comparison.modified)
-            .union(&comparison.added)
-            .recursive_difference(self.reset);
+        entry.fields.subtract(&comparison.removed, false);
+        entry.fields.add(&comparison.modified);
+        entry.fields.add(&comparison.added);
+        entry.fields.subtract(self.reset, true);
         self.api_version.clone_into(&mut entry.api_version);
         if entry.fields.is_empty() {
             managers.entries.remove(id);
@@ -175,8 +174,9 @@ impl Engine<'_> {
                 conflicts.push((
                     other.clone(),
                     ManagedEntry {
+                        api_version: entry.api_version.clone(),
                         fields: lost,
-                        ..entry.clone()
+                        time: entry.time.clone(),
                     },
                 ));
             }
@@ -186,7 +186,7 @@ impl Engine<'_> {
         }
         for (other, lost) in &conflicts {
             if let Some(entry) = managers.entries.get_mut(other) {
-                entry.fields = entry.fields.difference(&lost.fields);
+                entry.fields.subtract(&lost.fields, false);
             }
         }
         managers.entries.retain(|other, entry| {
@@ -194,9 +194,7 @@ impl Engine<'_> {
                 let Some(changes) = comparison(&entry.api_version) else {
                     return false;
                 };
-                if !changes.removed.is_empty() {
-                    entry.fields = entry.fields.difference(&changes.removed);
-                }
+                entry.fields.subtract(&changes.removed, false);
             }
             !entry.fields.is_empty()
         });
@@ -244,28 +242,39 @@ impl Engine<'_> {
         last: &ManagedEntry,
         all_versions: bool,
     ) -> Result<Value, TypeMismatch> {
-        let named = |set: &FieldSet| with_named_fields(schema, Some(schema.root()), set);
-        let last_named = named(&last.fields);
-        let merged_set = named(&field_set(schema, &merged)?);
+        let root = schema.root();
+        let named = |mut set: FieldSet| {
+            add_named_fields(schema, Some(root), &mut set);
+            set
+        };
+        let stated = |object: &Value| field_set(schema, object).map(named);
+        let without = |fields: &FieldSet| {
+            let mut object = merged.clone();
+            remove(schema, root, &mut object, fields);
+            object
+        };
+        let last_named = named(last.fields.clone());
+        let mut gone = stated(&merged)?;
 
         // What the manager stated last time is gone …
-        let mut pruned = remove(schema, schema.root(), merged.clone(), &last_named);
+        let mut stays = stated(&without(&last_named))?;
         // … but for what is owned by anybody now …
         let mut owned = FieldSet::new();
         for entry in managers.entries.values() {
             let same = entry.api_version == last.api_version
                 || (all_versions && matches!(self.at(&merged, &entry.api_version), Some(None)));
             if same {
-                owned = owned.union(&entry.fields);
+                owned.add(&entry.fields);
             }
         }
-        let pruned_set = named(&field_set(schema, &pruned)?);
-        let gone = merged_set.difference(&pruned_set.union(&named(&owned)));
-        pruned = remove(schema, schema.root(), merged.clone(), &gone);
+        stays.add(&named(owned));
         // … and for what it never stated itself.
-        let pruned_set = named(&field_set(schema, &pruned)?);
-        let gone = merged_set.difference(&pruned_set).intersection(&last_named);
-        Ok(remove(schema, schema.root(), merged, &gone))
+        let left = stated(&without(&gone.difference(&stays)))?;
+        gone.subtract(&left, false);
+        let gone = gone.intersection(&last_named);
+        let mut pruned = merged;
+        remove(schema, root, &mut pruned, &gone);
+        Ok(pruned)
     }
 
     /// The object at another version: `Some(None)` where it is as it is, `None` where the version

@@ -46,7 +46,7 @@ pub(super) fn list_of(object: &Manifest) -> Option<&Vec<Value>> {
 /// Takes what no manager can own out of an entry.
 pub(super) fn strip(managers: &mut ManagedFields, id: &ManagerId) {
     if let Some(entry) = managers.entries.get_mut(id) {
-        entry.fields = entry.fields.difference(unowned_fields());
+        entry.fields.subtract(unowned_fields(), false);
         if entry.fields.is_empty() {
             managers.entries.remove(id);
         }

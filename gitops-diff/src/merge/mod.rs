@@ -59,8 +59,9 @@ pub(crate) const SERVER_WRITTEN: [&str; 3] = ["creationTimestamp", "generation",
 pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The object without the fields and items of a set.
-pub(crate) fn remove_fields(schema: &Schema, object: Value, fields: &FieldSet) -> Value {
-    remove(schema, schema.root(), object, fields)
+pub(crate) fn remove_fields(schema: &Schema, mut object: Value, fields: &FieldSet) -> Value {
+    remove(schema, schema.root(), &mut object, fields);
+    object
 }
 
 /// The merge of an apply with force, with what the manager does not state any more removed; `None`

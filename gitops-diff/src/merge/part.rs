@@ -1,5 +1,7 @@
 //! An apply carried out on the part of an object that it concerns.
 
+use std::sync::Arc;
+
 use gitops_core::{Manifest, clock::Timestamp, schema::Schema};
 use serde_json::{Map, Value};
 
@@ -41,7 +43,7 @@ pub(crate) struct Part {
     pub(crate) after: Option<Value>,
     /// The entries that own something in this part.
     pub(crate) owners: Owners,
-    pub(crate) owners_after: ManagedFields,
+    pub(crate) owners_after: Arc<ManagedFields>,
     manager: ManagerId,
     now: Timestamp,
 }
@@ -104,7 +106,7 @@ pub(crate) fn apply_to_part(
         converter: request.converter,
         reset: &request.reset,
     };
-    let mut owners_after = owners.cut.clone();
+    let mut owners_after = ManagedFields::clone(&owners.cut);
     let after = engine
         .apply(
             &before,
@@ -122,7 +124,7 @@ pub(crate) fn apply_to_part(
         applied,
         after,
         owners,
-        owners_after,
+        owners_after: Arc::new(owners_after),
         manager,
         now: request.now,
     })))
@@ -136,9 +138,12 @@ impl Part {
 
     /// The whole object after the apply, with `after` for this part. It is made when it is looked
     /// into.
-    pub(crate) fn object(self, live: &Manifest, after: Map<String, Value>) -> Manifest {
+    pub(crate) fn object(self, live: &Manifest, after: Arc<Value>) -> Manifest {
         let live = live.clone();
-        Manifest::deferred(move || self.grafted(&live, after))
+        Manifest::deferred(move || match Arc::unwrap_or_clone(after) {
+            Value::Object(after) => self.grafted(&live, after),
+            _ => live.as_map().clone(),
+        })
     }
 
     /// This part after the apply, not to be asked for twice.

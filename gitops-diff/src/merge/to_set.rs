@@ -22,7 +22,7 @@ fn stated(schema: &Schema, ty: &Type, value: &Value) -> Result<(bool, FieldSet),
                 .map(|set| (false, set))
         }
         (Shape::Map(map), Value::Object(fields)) => {
-            let mut set = FieldSet::new();
+            let mut set = FieldSet::with_capacity(fields.len());
             for (name, value) in fields {
                 let (member, children) = stated(schema, map.field(schema, name), value)
                     .map_err(|error| error.under(PathElement::field(name)))?;
@@ -47,7 +47,7 @@ pub(crate) fn whole(schema: &Schema, ty: &Type, value: &Value) -> Result<FieldSe
             whole(schema, ty, item).map(|set| (true, set))
         }),
         (Shape::Map(map), Value::Object(fields)) => {
-            let mut set = FieldSet::new();
+            let mut set = FieldSet::with_capacity(fields.len());
             for (name, value) in fields {
                 let children = whole(schema, map.field(schema, name), value)
                     .map_err(|error| error.under(PathElement::field(name)))?;

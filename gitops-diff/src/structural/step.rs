@@ -1,5 +1,7 @@
 //! One apply, predicted: on the part of the object that it concerns, where that is enough.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gitops_core::{Manifest, clock::Timestamp, diff::DiffError, schema::Schema};
 use serde_json::{Map, Value};
@@ -24,13 +26,13 @@ pub(super) struct Step {
     /// Live, or the part of it that is concerned.
     pub(super) before: Value,
     /// The same after the apply.
-    pub(super) after: Value,
+    pub(super) after: Arc<Value>,
     /// What is applied to it.
     pub(super) applied: Value,
     /// Who owns what in it.
-    pub(super) owners: ManagedFields,
+    pub(super) owners: Arc<ManagedFields>,
     /// Who owns what after the apply.
-    pub(super) owners_after: ManagedFields,
+    pub(super) owners_after: Arc<ManagedFields>,
 }
 
 /// `None` where the apply is proven to change nothing.
@@ -59,14 +61,11 @@ pub(super) fn apply(
         Outcome::All => return apply_to_whole(payload, live, manager, schema).map(Some),
     };
     let changed = part.changes();
-    let after = written(part.take_after());
-    let (owners, owners_after) = (part.owners.cut.clone(), part.owners_after.clone());
+    let after = Arc::new(written(part.take_after()));
+    let (owners, owners_after) = (Arc::clone(&part.owners.cut), Arc::clone(&part.owners_after));
     let before = std::mem::take(&mut part.before);
     let applied = std::mem::take(&mut part.applied);
-    let predicted = match &after {
-        Value::Object(after) => part.object(live, after.clone()),
-        _ => live.clone(),
-    };
+    let predicted = part.object(live, Arc::clone(&after));
     Ok(Some(Step {
         changed,
         predicted,
@@ -122,10 +121,10 @@ fn apply_to_whole(
         changed: applied.changed,
         before: live.to_value(),
         applied: payload.to_value(),
-        owners: managers(live)?,
-        owners_after: managers(&predicted)?,
+        owners: Arc::new(managers(live)?),
+        owners_after: Arc::new(managers(&predicted)?),
         predicted: Manifest::try_from(after.clone()).unwrap_or(predicted),
-        after,
+        after: Arc::new(after),
     })
 }
 

@@ -98,6 +98,12 @@ impl<'s> Walk<'s> {
             if self.is_server_owned(name) {
                 continue;
             }
+            let (x, y) = (a.get(name), b.get(name));
+            if let (Some(x), Some(y)) = (x, y)
+                && values_equal(x, y)
+            {
+                continue;
+            }
             let below = match (shape, ty) {
                 (Shape::Map(map), _) => map.field(self.schema, name),
                 (_, Type::Map(map)) => map.fields.get(name).map_or(&ANY, |f| self.schema.get(f.ty)),
@@ -105,7 +111,7 @@ impl<'s> Walk<'s> {
             };
             self.path.push(PathElement::field(name));
             let (old, new) = (pointer_step(old, name), pointer_step(new, name));
-            match (a.get(name), b.get(name)) {
+            match (x, y) {
                 (Some(x), Some(y)) => self.pair(below, x, y, &old, &new),
                 (Some(_), None) => self.add(ChangeKind::Removed, Some(&old), None),
                 (None, Some(_)) => self.add(ChangeKind::Added, None, Some(&new)),
@@ -158,11 +164,15 @@ impl<'s> Walk<'s> {
         };
         let mut shared = Vec::new();
         for (i, element) in before.iter().enumerate() {
+            let found = find(&after, &b_index, element);
+            shared.extend(found);
+            if found.is_some_and(|j| values_equal(&a[i], &b[j])) {
+                continue;
+            }
             let old = pointer_step(old, &i.to_string());
             self.path.push(element.clone());
-            match find(&after, &b_index, element) {
+            match found {
                 Some(j) => {
-                    shared.push(j);
                     let new = pointer_step(new, &j.to_string());
                     self.pair(list.item, &a[i], &b[j], &old, &new);
                 }

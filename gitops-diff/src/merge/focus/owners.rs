@@ -1,5 +1,7 @@
 //! `managedFields` cut down to a focus, and put back.
 
+use std::sync::Arc;
+
 use gitops_core::{
     Manifest,
     schema::{ListTopology, Schema, Type},
@@ -11,14 +13,15 @@ use super::{
     project::{Whose, project_fields},
 };
 use crate::fields::{
-    FieldSet, ManagedEntry, ManagedFields, ManagedFieldsError, ManagerId, PathElement, write_sorted,
+    Edit, FieldSet, ManagedEntry, ManagedFields, ManagedFieldsError, ManagerId, PathElement,
+    edit_fields_v1, write_entry, write_sorted,
 };
 
 /// The entries of a live object cut down to a focus.
 #[derive(Debug, Clone)]
 pub(crate) struct Owners {
     /// The entries that own something in the focus.
-    pub(crate) cut: ManagedFields,
+    pub(crate) cut: Arc<ManagedFields>,
 }
 
 impl Owners {
@@ -35,28 +38,36 @@ impl Owners {
         let mut known: Vec<ManagerId> = Vec::new();
         for (index, value) in live.managed_fields().enumerate() {
             let failed = |reason| ManagedFieldsError { index, reason };
-            let whose = match ManagedFields::read_entry(value, |_| Ok(FieldSet::new())) {
-                Ok((id, _)) if id == *manager => Whose::Own,
-                _ => Whose::Other,
+            let (id, mut entry) =
+                ManagedFields::read_entry(value, |_| Ok(FieldSet::new())).map_err(failed)?;
+            let whose = if id == *manager {
+                Whose::Own
+            } else {
+                Whose::Other
             };
-            let entry = ManagedFields::read_entry(value, |fields| {
-                project_fields(fields, focus, whose).map_err(|error| error.reason)
-            });
-            let (id, entry) = entry.map_err(failed)?;
-            // Outside of the focus, the manager's own entry is what desired states.
-            let current = whose == Whose::Own
-                || value
-                    .get("fieldsV1")
-                    .is_none_or(|fields| is_current(schema, Some(schema.root()), fields));
-            if !current || entry.api_version != api_version || known.contains(&id) {
+            let current = match value.get("fieldsV1") {
+                None | Some(Value::Null) => true,
+                Some(fields) => {
+                    entry.fields =
+                        project_fields(fields, focus, whose).map_err(|e| failed(e.reason))?;
+                    // Outside of the focus, the manager's own entry is what desired states.
+                    whose == Whose::Own || is_current(schema, Some(schema.root()), fields)
+                }
+            };
+            if !current
+                || entry.api_version != api_version
+                || known.contains(&id)
+                || cut.entries.contains_key(&id)
+            {
                 return Ok(None);
             }
-            known.push(id.clone());
-            if !entry.fields.is_empty() {
+            if entry.fields.is_empty() {
+                known.push(id);
+            } else {
                 cut.entries.insert(id, entry);
             }
         }
-        Ok(Some(Self { cut }))
+        Ok(Some(Self { cut: Arc::new(cut) }))
     }
 
     /// The entries of the live object after `cut` has become `after`, as a value; one of them
@@ -90,10 +101,17 @@ impl Owners {
                 (old.difference(new), new.difference(old))
             };
             let fields = value.get("fieldsV1").unwrap_or(&Value::Null);
-            let fields = match fields {
-                Value::Null => FieldSet::new(),
-                fields => FieldSet::from_fields_v1(fields).map_err(|e| failed(e.reason))?,
-            };
+            let mut edited = fields.as_object().cloned().unwrap_or_default();
+            if edit_fields_v1(&mut edited, &lost, Edit::Take) {
+                edit_fields_v1(&mut edited, &won, Edit::Add);
+                if !edited.is_empty() {
+                    let mut written = write_entry(&id, &entry);
+                    written["fieldsV1"] = Value::Object(edited);
+                    entries.push((id, entry, Some(written)));
+                }
+                continue;
+            }
+            let fields = FieldSet::from_fields_v1(fields).map_err(|e| failed(e.reason))?;
             entry.fields = fields.difference(&lost).union(&won);
             if !entry.fields.is_empty() {
                 entries.push((id, entry, None));

@@ -4,7 +4,7 @@ use gitops_core::{
     Manifest,
     schema::{Schema, Type},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, map::Iter};
 
 use super::{Concern, Focus, Sides, is_container, node_of};
 use crate::{
@@ -280,13 +280,16 @@ impl<'s> Walk<'s> {
         let mut kept = Vec::new();
         let mut owned = 0;
         let (mut best, mut sample) = (None, None);
+        let (mut live_fields, mut own_fields) = (Fields::of(live), own.map(Fields::of));
         for (name, desired) in desired {
             let field = map.typed(self.schema, name);
             self.note(!field.allowed);
-            let below = own.and_then(|own| own.get(self.field_key(name)));
+            let below = own_fields
+                .as_mut()
+                .and_then(|own| own.get("f:", name, &mut self.key));
             owned += usize::from(below.is_some());
             let place = Place {
-                live: live.get(name),
+                live: live_fields.get("", name, &mut self.key),
                 desired,
                 own: below,
                 member: !field.declared || is_empty(desired),
@@ -363,6 +366,53 @@ impl<'s> Walk<'s> {
     pub(super) fn fresh_key(&mut self) -> &mut String {
         self.key.clear();
         &mut self.key
+    }
+}
+
+/// Fields of an object that are looked for in the order in which the object has them.
+struct Fields<'v> {
+    object: &'v Map<String, Value>,
+    rest: Iter<'v>,
+    next: Option<(&'v String, &'v Value)>,
+}
+
+/// As many fields are found as quickly without their order.
+const FEW: usize = 11;
+
+impl<'v> Fields<'v> {
+    fn of(object: &'v Map<String, Value>) -> Self {
+        let mut rest = object.iter();
+        let next = if object.len() > FEW {
+            rest.next()
+        } else {
+            None
+        };
+        Self { object, rest, next }
+    }
+
+    /// The field `prefix` and `name`, whose text goes into `key` where it is needed.
+    fn get(&mut self, prefix: &str, name: &str, key: &mut String) -> Option<&'v Value> {
+        while let Some((found, value)) = self.next {
+            let order = match found.strip_prefix(prefix) {
+                Some(found) => found.cmp(name),
+                None => found.as_str().cmp(prefix),
+            };
+            if order.is_gt() {
+                break;
+            }
+            self.next = self.rest.next();
+            if order.is_eq() {
+                return Some(value);
+            }
+        }
+        // Few, missing, or in another order.
+        if prefix.is_empty() {
+            return self.object.get(name);
+        }
+        key.clear();
+        key.push_str(prefix);
+        key.push_str(name);
+        self.object.get(key.as_str())
     }
 }
 

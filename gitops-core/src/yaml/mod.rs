@@ -8,6 +8,7 @@
 //! Writing gives the bytes go-yaml v2 would write: [`to_string`] for JSON values, [`Emitter`] for
 //! other types.
 
+mod block;
 mod compose;
 mod decode;
 mod emit;
@@ -163,6 +164,21 @@ fn read(
     options: &Options,
     wanted: Option<Wanted<'_>>,
 ) -> Result<Value, YamlError> {
+    if wanted.is_none()
+        && input.problem.is_none()
+        && let Some(value) = block::value(&input.text, options)
+    {
+        return Ok(value);
+    }
+    scan_first(input, options, wanted)
+}
+
+/// Reads the first document by tokens and events.
+fn scan_first(
+    input: &Input<'_>,
+    options: &Options,
+    wanted: Option<Wanted<'_>>,
+) -> Result<Value, YamlError> {
     let parser = || Parser::new(Scanner::new(&input.text, input.problem, SCANNER_DEPTH));
     match compose::next_document(&mut parser(), options, wanted) {
         Ok(value) => Ok(value),
@@ -173,4 +189,9 @@ fn read(
             None => Ok(Value::Null),
         },
     }
+}
+
+#[cfg(test)]
+fn scanned(text: &str, options: &Options) -> Result<Value, YamlError> {
+    scan_first(&Input::from_text(text), options, None)
 }

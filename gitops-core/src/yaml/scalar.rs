@@ -155,6 +155,17 @@ impl Key {
     }
 }
 
+/// The text of a plain key; `None` where JSON cannot have it.
+pub(crate) fn plain_key(text: &str) -> Option<String> {
+    Some(match resolve(text) {
+        Resolved::Text | Resolved::Timestamp => text.to_owned(),
+        Resolved::Bool(truth) => truth.to_string(),
+        Resolved::Int(int) => int.to_string(),
+        Resolved::Float(float) => go_number::float_key(float),
+        Resolved::Null | Resolved::Uint(_) => return None,
+    })
+}
+
 /// The error of a list or mapping as a key.
 pub(crate) fn invalid_key(at: Mark, key: &Value) -> YamlError {
     YamlError::value(at, format_args!("invalid map key: {}", go_syntax(key)))

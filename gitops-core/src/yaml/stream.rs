@@ -47,7 +47,7 @@ impl<'a> Chunks<'a> {
     }
 
     fn take_line(&mut self) -> &'a str {
-        let end = self.rest.find('\n').map_or(self.rest.len(), |at| at + 1);
+        let end = memchr::memchr(b'\n', self.rest.as_bytes()).map_or(self.rest.len(), |at| at + 1);
         let (line, rest) = self.rest.split_at(end);
         self.rest = rest;
         self.line += 1;

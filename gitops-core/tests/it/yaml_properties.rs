@@ -90,6 +90,12 @@ fn manifest_like() -> impl Strategy<Value = String> {
         "- {x: y}",
         "a: !!str x",
         "a: > # c",
+        "b: \"x",
+        "y\"",
+        "y z'",
+        "c d",
+        "e: <f>",
+        "g: :h",
     ];
     let line = (0_usize..6, proptest::sample::select(lines.to_vec()))
         .prop_map(|(column, line)| format!("{}{line}\n", " ".repeat(column)));

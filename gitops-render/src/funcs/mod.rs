@@ -52,7 +52,7 @@ use crate::template::{
 pub struct Registry {
     functions: Vec<Arc<Function>>,
     /// By name, the place in `functions`.
-    places: HashMap<&'static str, u32>,
+    places: HashMap<&'static str, u32, foldhash::fast::RandomState>,
 }
 
 impl Registry {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::helm::schema::{Schema, compile};
 use crate::{
     helm::{HelmError, Profile, manifest::Content},
-    template::Program,
+    template::{Program, lossy},
 };
 
 /// What later renders of a chart can use again.
@@ -116,8 +116,7 @@ impl Cache {
     pub(crate) fn text(&self, data: &Bytes) -> Arc<str> {
         let mut texts = lock(&self.texts);
         let text = texts.entry(data.as_ptr().addr());
-        text.or_insert_with(|| String::from_utf8_lossy(data).into())
-            .clone()
+        text.or_insert_with(|| lossy(data).into()).clone()
     }
 }
 

@@ -23,8 +23,31 @@ pub(super) struct Span {
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) name: Box<str>,
-    pub(super) text: Box<[u8]>,
+    pub(super) text: Text,
     pub(super) code: Code,
+}
+
+/// What was parsed; names in it are quick to take from what is known to be UTF-8.
+#[derive(Debug)]
+pub(super) enum Text {
+    Utf8(Box<str>),
+    Bytes(Box<[u8]>),
+}
+
+impl Text {
+    pub(super) fn new(text: &[u8]) -> Self {
+        match std::str::from_utf8(text) {
+            Ok(text) => Self::Utf8(text.into()),
+            Err(_) => Self::Bytes(text.into()),
+        }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Utf8(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
 }
 
 /// The commands and operands of a text. Those that belong together lie together.
@@ -38,7 +61,8 @@ pub(super) struct Code {
 impl Source {
     /// `file:line:column`, as Go prints places.
     pub(super) fn location(&self, position: usize) -> String {
-        let before = &self.text[..position.min(self.text.len())];
+        let text = self.text.as_bytes();
+        let before = &text[..position.min(text.len())];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         let column = match before.iter().rposition(|byte| *byte == b'\n') {
             Some(newline) => before.len() - newline - 1,
@@ -48,18 +72,33 @@ impl Source {
     }
 
     pub(super) fn bytes(&self, span: Span) -> &[u8] {
-        &self.text[span.start as usize..span.end as usize]
+        &self.text.as_bytes()[span.start as usize..span.end as usize]
     }
 
     /// The text of a name, of which the lexer knows that it is UTF-8.
     pub(super) fn name(&self, span: Span) -> &str {
-        std::str::from_utf8(self.bytes(span)).unwrap_or_default()
+        match &self.text {
+            Text::Utf8(text) => text
+                .get(span.start as usize..span.end as usize)
+                .unwrap_or_default(),
+            Text::Bytes(_) => std::str::from_utf8(self.bytes(span)).unwrap_or_default(),
+        }
     }
 
     /// The names in `.a.b.c`.
     pub(super) fn fields(&self, span: Span) -> impl Iterator<Item = &str> {
         let names = self.name(span);
-        names.get(1..).unwrap_or_default().split('.')
+        let mut rest = names.get(1..);
+        std::iter::from_fn(move || {
+            let names = rest?;
+            // Names are too short for anything that has to be prepared.
+            let (name, others) = match names.bytes().position(|byte| byte == b'.') {
+                Some(dot) => (&names[..dot], Some(&names[dot + 1..])),
+                None => (names, None),
+            };
+            rest = others;
+            Some(name)
+        })
     }
 
     pub(super) fn commands(&self, pipe: &Pipe) -> &[Command] {

@@ -2,12 +2,12 @@
 
 use std::{
     cell::{Ref, RefCell},
-    collections::BTreeMap,
     fmt,
     rc::Rc,
 };
 
 use super::{
+    entries::Entries,
     error::CallError,
     text::Str,
     types::{ListType, MapType},
@@ -120,9 +120,6 @@ impl fmt::Debug for List {
     }
 }
 
-/// Entries of a map, sorted by key as Go prints and ranges over them.
-pub type Entries = BTreeMap<Str, Value>;
-
 /// A Go map with string keys: shared and mutable. A clone is the same map.
 #[derive(Clone)]
 pub struct Map {
@@ -214,7 +211,7 @@ impl Map {
     pub fn contains_key(&self, key: impl AsRef<[u8]>) -> bool {
         self.entries
             .as_ref()
-            .is_some_and(|entries| entries.0.borrow().contains_key(key.as_ref()))
+            .is_some_and(|entries| entries.0.borrow().get(key.as_ref()).is_some())
     }
 
     /// Sets a key; fails on the nil map, with Go's text.

@@ -7,6 +7,7 @@
 mod ast;
 mod containers;
 mod context;
+mod entries;
 mod error;
 mod exec;
 pub mod fmt;
@@ -24,8 +25,9 @@ mod value;
 
 pub(crate) use error::message_alone;
 
-pub use containers::{Entries, List, Map, with_stack};
+pub use containers::{List, Map, with_stack};
 pub use context::Context;
+pub use entries::Entries;
 pub use error::{CallError, TemplateError};
 pub use host::{Host, Lookups, Resolver};
 pub use literal::{parse_float, parse_int, parse_uint};
@@ -33,6 +35,7 @@ pub use object::{Object, Signature};
 pub use options::{EngineOptions, ErrorFormat, FunctionSet, Limits};
 pub use program::{Program, Session};
 pub use text::Str;
+pub(crate) use text::lossy;
 pub use types::{Kind, ListType, MapType, Type};
 pub use value::Value;
 

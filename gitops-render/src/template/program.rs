@@ -17,12 +17,15 @@ use crate::funcs::Registry;
 /// The name that Helm gives to the template to which all others belong; errors show it.
 pub(super) const ROOT: &str = "gotpl";
 
+/// Templates by name. Names are looked up for every `include`.
+pub(super) type Templates = HashMap<Box<str>, Arc<Template>, foldhash::fast::RandomState>;
+
 /// Templates that see each other, parsed once. A program is shared between threads; executing it
 /// changes nothing in it.
 pub struct Program {
     options: EngineOptions,
     functions: Arc<Registry>,
-    templates: HashMap<Box<str>, Arc<Template>>,
+    templates: Templates,
 }
 
 impl Program {
@@ -41,7 +44,7 @@ impl Program {
         options: &EngineOptions,
         functions: Arc<Registry>,
     ) -> Result<Self, TemplateError> {
-        let mut templates = HashMap::new();
+        let mut templates = Templates::default();
         let depth = Limits::default().parse_depth;
         for (name, text) in sources {
             let name = name.as_ref();
@@ -148,7 +151,7 @@ impl fmt::Debug for Session<'_> {
 /// Adds a template, unless it is blank and there is one of its name already, here or where
 /// `exists` knows.
 pub(super) fn associate(
-    templates: &mut HashMap<Box<str>, Arc<Template>>,
+    templates: &mut Templates,
     template: Arc<Template>,
     exists: impl Fn(&str) -> bool,
 ) {

@@ -3,10 +3,13 @@
 use gitops_core::yaml;
 use serde_json::{Map, Value};
 
-use crate::helm::{
-    chart::parse_yaml,
-    profile::ValuesDocuments,
-    values::{go_type, merge_tables, numbers_as_floats},
+use crate::{
+    helm::{
+        chart::parse_yaml,
+        profile::ValuesDocuments,
+        values::{go_type, merge_tables, numbers_as_floats},
+    },
+    template::lossy,
 };
 
 /// Reads a values file. The error is Helm's text.
@@ -18,7 +21,7 @@ pub(crate) fn read_values(
         ValuesDocuments::First => table(text),
         ValuesDocuments::All => {
             let mut values = Map::new();
-            for document in yaml::chunks(&String::from_utf8_lossy(text)) {
+            for document in yaml::chunks(&lossy(text)) {
                 let document =
                     document.map_err(|error| format!("error reading yaml document: {error}"))?;
                 let table = table(document.as_bytes())

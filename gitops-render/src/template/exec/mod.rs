@@ -87,7 +87,7 @@ pub(super) struct State {
     /// How often each of them is, while there are so many that it matters.
     included_often: HashMap<Str, u32>,
     include_depth: u32,
-    parsed: HashMap<Str, Rc<[Arc<Template>]>>,
+    parsed: HashMap<Str, Rc<[Arc<Template>]>, foldhash::fast::RandomState>,
     site: Option<(Box<str>, String)>,
     file: String,
     /// Which arguments of the current call are nil interfaces.
@@ -245,7 +245,7 @@ impl<'r> Context<'r> {
         self.state.file.push_str(name);
         // Most of what a file gives is its own text.
         let expected = match &found {
-            Found::Program(template) => template.source.text.len(),
+            Found::Program(template) => template.source.text.as_bytes().len(),
             Found::Overlay(_) => 0,
         };
         let buffer = Vec::with_capacity(expected.min(1 << 20));

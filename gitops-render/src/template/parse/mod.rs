@@ -7,7 +7,7 @@ use std::{borrow::Cow, sync::Arc};
 use gitops_core::go::{quote, unicode};
 
 use super::{
-    ast::{Branch, Code, Command, Invocation, Node, Operand, Source, Template},
+    ast::{Branch, Code, Command, Invocation, Node, Operand, Source, Template, Text},
     containers::with_stack,
     lex::{Lexer, Token, TokenKind},
     literal,
@@ -55,7 +55,7 @@ pub(super) fn parse(
     code.operands.shrink_to_fit();
     let source = Arc::new(Source {
         name: name.into(),
-        text: text.into(),
+        text: Text::new(text),
         code,
     });
     let template = |parsed: Definition| {

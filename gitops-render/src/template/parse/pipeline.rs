@@ -6,7 +6,7 @@ use gitops_core::go::quote;
 
 use super::{MAXIMUM_NESTING, Parsed, Parser};
 use crate::template::{
-    ast::{Code, Command, Operand, Part, Pipe, Shown, Source, Span, Variable},
+    ast::{Code, Command, Operand, Part, Pipe, Shown, Source, Span, Text, Variable},
     containers::with_stack,
     lex::{Token, TokenKind},
     literal,
@@ -214,7 +214,7 @@ impl<'s> Parser<'s> {
     pub(super) fn shown(&self, literal: &Operand) -> String {
         let source = Source {
             name: self.source.into(),
-            text: self.text.into(),
+            text: Text::new(self.text),
             code: Code::default(),
         };
         Shown(&source, literal).to_string()

@@ -12,10 +12,10 @@ use gitops_core::{
 use serde_json::Value;
 
 use super::{
-    LAST_APPLIED, SERVER_WRITTEN, SameInAllVersions, TypeMismatch, VersionConverter, compare,
+    LAST_APPLIED, SERVER_WRITTEN, SameInAllVersions, TypeMismatch, VersionConverter,
     engine::{Conflicts, Engine, Failure},
-    field_set,
     implied::empty_object,
+    kubectl::{foreign_conflicts, last_applied_fields, last_applied_text},
     metadata::{
         keep_times, set_managed_fields, status_only, strip, time_text, to_manifest,
         without_managed_fields,
@@ -27,8 +27,7 @@ use super::{
 };
 use crate::{
     fields::{
-        FieldSet, ManagedEntry, ManagedFields, ManagedFieldsError, ManagerId, Operation, path_text,
-        values_equal, write_json,
+        FieldSet, ManagedFields, ManagedFieldsError, ManagerId, Operation, path_text, values_equal,
     },
     schema::deduced_schema,
 };
@@ -327,63 +326,6 @@ pub(crate) fn apply_to_all(request: &ApplyRequest<'_>) -> Result<Applied, ApplyE
             })
     });
     Ok(Applied { object, changed })
-}
-
-fn foreign_conflicts(conflicts: &Conflicts, own: &FieldSet) -> Conflicts {
-    conflicts
-        .iter()
-        .map(|(id, entry)| {
-            let fields = entry.fields.difference(own);
-            (
-                id.clone(),
-                ManagedEntry {
-                    fields,
-                    ..entry.clone()
-                },
-            )
-        })
-        .filter(|(_, entry)| !entry.fields.is_empty())
-        .collect()
-}
-
-/// Fields of the last-applied annotation that still have the value that was applied.
-fn last_applied_fields(
-    schema: &Schema,
-    live: Option<&Manifest>,
-    live_value: &Value,
-    api_version: &str,
-) -> Option<FieldSet> {
-    let text = live?
-        .annotation(LAST_APPLIED)
-        .filter(|text| !text.is_empty())?;
-    let last: Value = serde_json::from_str(text).ok()?;
-    if last.get("apiVersion").and_then(Value::as_str) != Some(api_version) {
-        return None;
-    }
-    validate(schema, &last).ok()?;
-    let set = field_set(schema, &last).ok()?;
-    let changes = compare(schema, &last, live_value).ok()?;
-    Some(
-        set.difference(&changes.modified)
-            .difference(&changes.added)
-            .difference(&changes.removed),
-    )
-}
-
-/// The last-applied annotation that belongs to an applied object.
-fn last_applied_text(applied: &Manifest) -> String {
-    let mut object = applied.clone();
-    if let Some(annotations) = object
-        .metadata_mut()
-        .get_mut("annotations")
-        .and_then(Value::as_object_mut)
-    {
-        annotations.remove(LAST_APPLIED);
-    }
-    let mut text = String::new();
-    write_json(&mut text, &object.to_value(), true);
-    text.push('\n');
-    text
 }
 
 fn field_conflicts(conflicts: &Conflicts) -> Vec<FieldConflict> {

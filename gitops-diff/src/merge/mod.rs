@@ -15,6 +15,7 @@ mod compare;
 mod engine;
 pub(crate) mod focus;
 mod implied;
+mod kubectl;
 mod metadata;
 mod part;
 mod remove;

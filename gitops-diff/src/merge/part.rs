@@ -9,7 +9,7 @@ use super::{
     ApplyError, ApplyRequest,
     apply::{failed, prepared},
     engine::Engine,
-    focus::{Concern, Focus, Owners, Sides, concern_of, graft_object, project_object},
+    focus::{Concern, Focus, Owners, Side, Sides, concern_of, graft_object, project_object},
     metadata::{strip, time_text},
     validate,
 };
@@ -33,7 +33,7 @@ pub(crate) enum Outcome {
 
 /// The part of an object that an apply concerns.
 pub(crate) struct Part {
-    focus: Focus,
+    pub(crate) focus: Arc<Focus>,
     schema: Schema,
     /// Live, without `managedFields`.
     pub(crate) before: Value,
@@ -94,10 +94,10 @@ pub(crate) fn apply_to_part(
     let Some(owners) = owners else {
         return Ok(Outcome::All);
     };
-    let before = project_object(schema, live, &focus);
+    let before = project_object(schema, live, &focus, Side::Live);
     let applied = prepared(
         schema,
-        project_object(schema, desired, &focus),
+        project_object(schema, desired, &focus, Side::Desired),
         &request.reset,
     );
     let engine = Engine {
@@ -118,7 +118,7 @@ pub(crate) fn apply_to_part(
         .map_err(|failure| failed(failure, desired))?;
     strip(&mut owners_after, &manager);
     Ok(Outcome::Part(Box::new(Part {
-        focus,
+        focus: Arc::new(focus),
         schema: schema.clone(),
         before,
         applied,

@@ -225,7 +225,7 @@ pub(crate) fn check(
                     (None, Some(id)) => schema.get(id),
                     (None, None) if map.preserve_unknown => &ANY,
                     (None, None) => {
-                        return Err(TypeMismatch::new("field not declared in schema")
+                        return Err(TypeMismatch::new(undeclared(map, name))
                             .under(PathElement::field(name)));
                     }
                 };
@@ -267,5 +267,44 @@ fn expected(what: &str, value: &Value) -> TypeMismatch {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };
-    TypeMismatch::new(format!("must be {what}, is {found}"))
+    let advice = match (what, value) {
+        ("a string", Value::Number(_) | Value::Bool(_)) => "; put it in quotes",
+        ("a number", Value::String(_)) => "; write it without quotes",
+        ("a boolean", _) => "; write true or false, without quotes",
+        ("a list", _) => "; begin each of its items with a dash",
+        ("an object", Value::Array(_)) => "; write its fields without dashes",
+        _ => "",
+    };
+    TypeMismatch::new(format!("must be {what}, is {found}{advice}"))
+}
+
+/// The field is not known: the API server's words, and what may have been meant.
+fn undeclared(map: &MapType, name: &str) -> String {
+    let like = map
+        .fields
+        .keys()
+        .map(|field| (distance(field, name), field))
+        .min()
+        .filter(|(distance, _)| *distance * 3 <= name.len().max(3));
+    match like {
+        Some((_, field)) => format!("field not declared in schema; did you mean {field:?}?"),
+        None => {
+            "field not declared in schema; remove it, or use the API version that has it".into()
+        }
+    }
+}
+
+/// So many letters have to be changed, added or removed; case does not matter.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<u8> = b.bytes().map(|byte| byte.to_ascii_lowercase()).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x.to_ascii_lowercase() != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
 }

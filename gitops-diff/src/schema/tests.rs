@@ -89,7 +89,7 @@ fn crds_have_metadata_and_keep_what_they_say() {
         crate::merge::validate(&schema, &bad)
             .unwrap_err()
             .to_string(),
-        ".spec.other: field not declared in schema"
+        ".spec.other: field not declared in schema; remove it, or use the API version that has it"
     );
 }
 

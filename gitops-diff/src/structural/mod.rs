@@ -27,6 +27,7 @@ use crate::{
     fields::{ManagedFields, ManagerId, PathElement},
     ignore::{RuleCache, owns, respect},
     mask::mask_pair,
+    merge::focus,
     schema::deduced_schema,
 };
 
@@ -175,9 +176,10 @@ fn changes(
             (was, is) = (Some(old.clone()), Some(new.clone()));
         }
         let pointer = match (&change.before, &change.after) {
-            (Some(pointer), _) => pointer.clone(),
+            (Some(pointer), _) => step.pointer(pointer.clone(), focus::Side::Live),
             (None, after) => crate::ignore::pointer_to(schema, &step.applied, &change.path)
                 .or_else(|| after.clone())
+                .map(|pointer| step.pointer(pointer, focus::Side::Desired))
                 .unwrap_or_default(),
         };
         out.push(FieldChange {
@@ -242,7 +244,7 @@ fn ownership(
         if let Some(pointer) = crate::ignore::pointer_to(schema, &step.before, &path) {
             out.push(FieldChange {
                 path: readable_path(&path),
-                pointer,
+                pointer: step.pointer(pointer, focus::Side::Live),
                 kind: ChangeKind::Owned,
                 before: None,
                 after: None,

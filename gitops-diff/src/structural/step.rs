@@ -10,6 +10,7 @@ use crate::{
     fields::{FieldSet, ManagedFields, ManagerId, PathElement},
     merge::{
         ApplyError, ApplyRequest, LAST_APPLIED, Outcome, apply_to_all, apply_to_part, field_set,
+        focus::{Focus, Side},
         refuse_managed_fields,
     },
     normalize::remarshal_object,
@@ -23,6 +24,8 @@ pub(super) struct Step {
     pub(super) changed: bool,
     /// The object after it.
     pub(super) predicted: Manifest,
+    /// What was cut out of live and applied; `None` where they are whole.
+    focus: Option<Arc<Focus>>,
     /// Live, or the part of it that is concerned.
     pub(super) before: Value,
     /// The same after the apply.
@@ -33,6 +36,16 @@ pub(super) struct Step {
     pub(super) owners: Arc<ManagedFields>,
     /// Who owns what after the apply.
     pub(super) owners_after: Arc<ManagedFields>,
+}
+
+impl Step {
+    /// A pointer into a whole object from one into the part of it.
+    pub(super) fn pointer(&self, cut: String, side: Side) -> String {
+        match &self.focus {
+            Some(focus) => focus.pointer(&cut, side),
+            None => cut,
+        }
+    }
 }
 
 /// `None` where the apply is proven to change nothing.
@@ -63,12 +76,14 @@ pub(super) fn apply(
     let changed = part.changes();
     let after = Arc::new(written(part.take_after()));
     let (owners, owners_after) = (Arc::clone(&part.owners.cut), Arc::clone(&part.owners_after));
+    let focus = Some(Arc::clone(&part.focus));
     let before = std::mem::take(&mut part.before);
     let applied = std::mem::take(&mut part.applied);
     let predicted = part.object(live, Arc::clone(&after));
     Ok(Some(Step {
         changed,
         predicted,
+        focus,
         before,
         after,
         applied,
@@ -119,6 +134,7 @@ fn apply_to_whole(
     let after = written(predicted.to_value());
     Ok(Step {
         changed: applied.changed,
+        focus: None,
         before: live.to_value(),
         applied: payload.to_value(),
         owners: Arc::new(managers(live)?),

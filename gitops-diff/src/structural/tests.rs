@@ -341,20 +341,37 @@ fn status_and_server_metadata_never_count() {
 #[test]
 fn what_does_not_fit_the_schema_is_an_error() {
     let live = applied(None, &deployment(2, web()), "gitops");
-    let bad = deployment(2, json!([{"name": "web", "imagee": "x"}]));
-    let error = StructuralDiffer::default()
-        .diff(
-            &bad,
-            Some(&live),
-            &bundled_schemas(),
-            &DiffOptions::default(),
-        )
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "apps/Deployment shop/web does not fit its schema at \
-         .spec.template.spec.containers[name=\"web\"].imagee: field not declared in schema"
-    );
+    let error = |desired: &Manifest| {
+        let differ = StructuralDiffer::default();
+        differ
+            .diff(
+                desired,
+                Some(&live),
+                &bundled_schemas(),
+                &DiffOptions::default(),
+            )
+            .unwrap_err()
+            .to_string()
+    };
+    let of_container = |container: Value| error(&deployment(2, json!([container])));
+    let of_spec = |name: &str, value: Value| {
+        let mut desired = deployment(2, web());
+        spec(&mut desired)[name] = value;
+        error(&desired)
+    };
+    let errors = [
+        of_container(json!({"name": "web", "imagee": "x"})),
+        of_container(json!({"name": "web", "sidecarOf": "x"})),
+        of_container(json!({"name": "web", "env": [{"name": "A", "value": 1}]})),
+        of_container(json!({"name": "web", "args": {"a": "b"}})),
+        of_container(json!({"name": "web", "ports": [{"containerPort": "80"}]})),
+        of_container(json!("web")),
+        error(&deployment(2, json!([{"name": "web"}, {"name": "web"}]))),
+        of_spec("replicas", json!("3")),
+        of_spec("paused", json!("yes")),
+        of_spec("template", json!([])),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
 }
 
 #[test]

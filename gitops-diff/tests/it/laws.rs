@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gitops_core::{
     Manifest,
     clock::Timestamp,
-    diff::{DiffOptions, Differ as _, Verdict},
+    diff::{ChangeKind, DiffOptions, Differ as _, Verdict},
     schema::{Schema, Schemas as _},
 };
 use gitops_diff::{
@@ -212,6 +212,19 @@ proptest! {
             .diff(&c, Some(&live), &bundled_schemas(), &DiffOptions::default())
             .unwrap();
         prop_assert_eq!(diff.is_changed(), changed);
+        for change in &diff.changes {
+            let (before, added) = (live.pointer(&change.pointer), change.kind == ChangeKind::Added);
+            if added {
+                prop_assert!(c.pointer(&change.pointer).is_some(), "{change} at {}", change.pointer);
+            } else {
+                prop_assert!(before.is_some(), "{change} at {}", change.pointer);
+            }
+            // Where only the order changes, names are shown.
+            let order = change.before.as_ref().is_some_and(Value::is_array);
+            if let (false, Some(shown)) = (order || added, &change.before) {
+                prop_assert_eq!(Some(shown), before);
+            }
+        }
         let spec = |object: &Manifest| object.as_map()["spec"].clone();
         prop_assert_eq!(spec(&canonical(&diff.predicted.unwrap())), spec(&canonical(&after)));
     }

@@ -3,7 +3,7 @@
 use gitops_core::schema::{Schema, Type};
 use serde_json::{Map, Value};
 
-use super::{Focus, project::focus_of};
+use super::{Focus, Items, Side};
 use crate::{
     fields::PathElement,
     merge::typed::{ANY, ListShape, Shape, shape},
@@ -67,7 +67,38 @@ fn list_items(
     schema: &Schema,
     list: ListShape<'_>,
     items: &[Value],
-    kept: &[(PathElement, Focus)],
+    kept: &Items,
+    after: Vec<Value>,
+) -> Value {
+    if kept.names {
+        return ordered_items(schema, list, items, kept, after);
+    }
+    // The list keeps its order and gains nothing.
+    let mut after: Vec<(PathElement, Value)> = after
+        .into_iter()
+        .filter_map(|item| Some((list.element(&item).ok()?, item)))
+        .collect();
+    after.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut kept = kept.of(Side::Live).peekable();
+    let items = items.iter().enumerate();
+    items
+        .filter_map(|(at, item)| {
+            let Some((_, kept)) = kept.next_if(|(kept, _)| *kept == at) else {
+                return Some(item.clone());
+            };
+            let found = after.binary_search_by(|(element, _)| element.cmp(&kept.element));
+            let after = std::mem::take(&mut after[found.ok()?].1);
+            Some(graft(schema, list.item, item, &kept.focus, after))
+        })
+        .collect()
+}
+
+/// The items in the order that they have after the apply.
+fn ordered_items(
+    schema: &Schema,
+    list: ListShape<'_>,
+    items: &[Value],
+    kept: &Items,
     after: Vec<Value>,
 ) -> Value {
     let mut names: Vec<_> = items
@@ -75,17 +106,18 @@ fn list_items(
         .filter_map(|item| Some((list.element(item).ok()?, item)))
         .collect();
     names.sort_by(|a, b| a.0.cmp(&b.0));
-    let find = |item: &Value| {
-        let element = list.element(item).ok()?;
-        let at = names.binary_search_by(|(name, _)| name.cmp(&element));
-        at.ok().map(|at| names[at].1)
-    };
     after
         .into_iter()
-        .map(|after| match (find(&after), focus_of(list, &after, kept)) {
-            (Some(item), Some(focus)) => graft(schema, list.item, item, focus, after),
-            (Some(item), None) => item.clone(),
-            (None, _) => after,
+        .map(|after| {
+            let Ok(element) = list.element(&after) else {
+                return after;
+            };
+            let live = names.binary_search_by(|(name, _)| name.cmp(&element));
+            match (live, kept.find(&element)) {
+                (Ok(at), Some(kept)) => graft(schema, list.item, names[at].1, &kept.focus, after),
+                (Ok(at), None) => names[at].1.clone(),
+                (Err(_), _) => after,
+            }
         })
         .collect()
 }

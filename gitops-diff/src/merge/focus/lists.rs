@@ -9,7 +9,7 @@ use gitops_core::schema::ListKey;
 use serde_json::{Map, Value};
 
 use super::{
-    Focus, node_of,
+    Focus, Items, Kept, node_of,
     walk::{Place, Walk},
 };
 use crate::{
@@ -31,27 +31,32 @@ impl<'s> Walk<'s> {
         else {
             return Some(Focus::Whole);
         };
-        let mut kept: Vec<(PathElement, Focus)> = Vec::new();
-        let (mut owned, mut next, mut in_order) = (0, 0, true);
-        for (item, name) in desired.iter().zip(&names.hashes) {
+        let mut kept: Vec<Kept> = Vec::new();
+        let (mut owned, mut next, mut in_order, mut gains) = (0, 0, true, false);
+        let mut sample = None;
+        for (position, (item, name)) in desired.iter().zip(&names.hashes).enumerate() {
             let own = own.and_then(|own| own.get(self.item_key(list.keys, item)));
             owned += usize::from(own.is_some());
             let at = live_names.find(*name, next);
-            let live = at.map(|at| &live[at]);
-            if live.is_some_and(|live| !same_item(list.keys, item, live)) {
+            let found = at.map(|at| &live[at]);
+            if found.is_some_and(|found| !same_item(list.keys, item, found)) {
                 return Some(Focus::Whole);
             }
-            if let Some(at) = at {
-                in_order &= at >= next;
-                next = at + 1;
+            match at {
+                Some(at) => {
+                    in_order &= at >= next;
+                    next = at + 1;
+                }
+                None => gains = true,
             }
             let place = Place {
-                live,
+                live: found,
                 desired: item,
                 own,
                 member: true,
             };
             let Some(focus) = self.node(list.item, place) else {
+                sample = sample.or(Some((position, at)));
                 continue;
             };
             let Ok(element) = list.element(item) else {
@@ -60,38 +65,88 @@ impl<'s> Walk<'s> {
             if self.first_only {
                 return Some(Focus::Whole);
             }
-            kept.push((element, with_names(list.keys, focus)));
+            kept.push(Kept {
+                element,
+                live: at,
+                desired: Some(position),
+                focus: with_names(list.keys, focus),
+            });
         }
         let (owns, children) = node_of(own);
         if children != owned {
-            let mut stated = HashSet::with_capacity(desired.len());
-            for item in desired {
-                stated.insert(self.item_key(list.keys, item).to_owned());
-            }
-            for key in own
-                .into_iter()
-                .flat_map(Map::keys)
-                .filter(|key| *key != ".")
-            {
-                if stated.contains(key) {
+            let Some(own) = own.filter(|_| !self.first_only) else {
+                return Some(Focus::Whole);
+            };
+            let Some(mut lost) = self.lost(list.keys, desired, own) else {
+                return Some(Focus::Whole);
+            };
+            lost.sort();
+            for (at, item) in live.iter().enumerate() {
+                if names.find(live_names.hashes[at], at).is_some() {
                     continue;
                 }
-                match PathElement::parse(key) {
-                    Ok(Some(element @ (PathElement::Key(_) | PathElement::Value(_)))) => {
-                        kept.push((element, Focus::Whole));
-                    }
-                    _ => return Some(Focus::Whole),
+                let Ok(element) = list.element(item) else {
+                    return Some(Focus::Whole);
+                };
+                if let Ok(known) = lost.binary_search(&element) {
+                    lost.remove(known);
+                    kept.push(Kept {
+                        element,
+                        live: Some(at),
+                        desired: None,
+                        focus: Focus::Whole,
+                    });
                 }
             }
-        }
-        if kept.is_empty() && in_order && owns == member {
+            kept.extend(lost.into_iter().map(|element| Kept {
+                element,
+                live: None,
+                desired: None,
+                focus: Focus::Whole,
+            }));
+        } else if kept.is_empty() && in_order && owns == member {
             return None;
         }
-        kept.sort_by(|a, b| a.0.cmp(&b.0));
-        if kept.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-            return Some(Focus::Whole);
+        let all_names = gains || !in_order;
+        // With nothing left in it, a list would count as empty.
+        if let Some((position, at)) = sample.filter(|_| !all_names) {
+            let Ok(element) = list.element(&desired[position]) else {
+                return Some(Focus::Whole);
+            };
+            kept.push(Kept {
+                focus: Focus::names_in(&element),
+                element,
+                live: at,
+                desired: Some(position),
+            });
         }
-        Some(Focus::Items(kept))
+        let items = Items::new(kept, all_names);
+        Some(items.map_or(Focus::Whole, |items| Focus::Items(Box::new(items))))
+    }
+
+    /// The items that the manager owns and desired does not have.
+    fn lost(
+        &mut self,
+        keys: Option<&[ListKey]>,
+        desired: &[Value],
+        own: &Map<String, Value>,
+    ) -> Option<Vec<PathElement>> {
+        let mut stated = HashSet::with_capacity(desired.len());
+        for item in desired {
+            stated.insert(self.item_key(keys, item).to_owned());
+        }
+        let keys = own
+            .keys()
+            .filter(|key| *key != "." && !stated.contains(*key));
+        keys.map(|key| match PathElement::parse(key) {
+            Ok(Some(element @ (PathElement::Key(_) | PathElement::Value(_))))
+                if element.to_text() == *key =>
+            {
+                Some(element)
+            }
+            _ => None,
+        })
+        .collect()
     }
 
     /// The key of an item in `fieldsV1`.

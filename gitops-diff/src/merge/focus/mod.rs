@@ -10,12 +10,14 @@
 //! The rules of the merge are local: they look at a field, its parents and its siblings in a list.
 //! So a focus keeps, beside what changes,
 //!
-//! * the fields that identify an item, of all items of a list in which something changes;
-//! * one field that stays, of each map that is cut: that a map is not empty, and its owner's entry
-//!   neither, is known without the rest.
+//! * the fields that identify an item, of all items of a list that gains items or changes its order;
+//! * one field or item that stays, of each map or list that is cut: that it is not empty, and its
+//!   owner's entry neither, is known without the rest.
 
 mod graft;
 mod lists;
+mod lookup;
+mod object;
 mod owners;
 mod project;
 mod walk;
@@ -48,8 +50,103 @@ pub(crate) enum Focus {
     Whole,
     /// These fields of an object, in the order of their names.
     Fields(Vec<(String, Self)>),
-    /// These items of a list with names, in the order of names; of the others their names only.
-    Items(Vec<(PathElement, Self)>),
+    /// These items of a list with names.
+    Items(Box<Items>),
+}
+
+/// Items of a list in which something can change.
+#[derive(Debug, Clone)]
+pub(crate) struct Items {
+    /// In the order of names.
+    kept: Vec<Kept>,
+    /// Which of them live has, in its order.
+    live: Vec<usize>,
+    /// Which of them desired has, in its order.
+    desired: Vec<usize>,
+    /// Whether the names of all other items are kept too.
+    names: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    element: PathElement,
+    /// Position in the live list.
+    live: Option<usize>,
+    /// Position in the desired list.
+    desired: Option<usize>,
+    focus: Focus,
+}
+
+/// One of the two objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Live,
+    Desired,
+}
+
+impl Items {
+    /// `None` where items share a name.
+    fn new(mut kept: Vec<Kept>, names: bool) -> Option<Self> {
+        kept.sort_by(|a, b| a.element.cmp(&b.element));
+        if kept
+            .windows(2)
+            .any(|pair| pair[0].element == pair[1].element)
+        {
+            return None;
+        }
+        let order = |side| {
+            let has = |at: &usize| kept[*at].position(side).is_some();
+            let mut order: Vec<usize> = (0..kept.len()).filter(has).collect();
+            order.sort_by_key(|at| kept[*at].position(side));
+            order
+        };
+        let (live, desired) = (order(Side::Live), order(Side::Desired));
+        Some(Self {
+            kept,
+            live,
+            desired,
+            names,
+        })
+    }
+
+    fn find(&self, element: &PathElement) -> Option<&Kept> {
+        let at = self.kept.binary_search_by(|kept| kept.element.cmp(element));
+        at.ok().map(|at| &self.kept[at])
+    }
+
+    fn order(&self, side: Side) -> &[usize] {
+        match side {
+            Side::Live => &self.live,
+            Side::Desired => &self.desired,
+        }
+    }
+
+    /// The items that one object has, in its order, with their positions.
+    fn of(&self, side: Side) -> impl Iterator<Item = (usize, &Kept)> {
+        let order = self.order(side).iter();
+        order.filter_map(move |at| Some((self.kept[*at].position(side)?, &self.kept[*at])))
+    }
+
+    /// The position in the object, and the focus, of an item of the list that was cut down.
+    fn position(&self, cut: usize, side: Side) -> Option<(usize, Option<&Focus>)> {
+        let order = self.order(side);
+        if self.names {
+            let found = order.binary_search_by_key(&Some(cut), |at| self.kept[*at].position(side));
+            let kept = found.ok().map(|at| &self.kept[order[at]].focus);
+            return Some((cut, kept));
+        }
+        let kept = &self.kept[*order.get(cut)?];
+        Some((kept.position(side)?, Some(&kept.focus)))
+    }
+}
+
+impl Kept {
+    fn position(&self, side: Side) -> Option<usize> {
+        match side {
+            Side::Live => self.live,
+            Side::Desired => self.desired,
+        }
+    }
 }
 
 /// What is to be walked over.
@@ -86,6 +183,46 @@ impl Focus {
             },
             _ => Self::Whole,
         }
+    }
+
+    /// The fields by which an item is known.
+    fn names_in(element: &PathElement) -> Self {
+        match element {
+            PathElement::Key(fields) => {
+                let names = fields.iter().map(|(name, _)| (name.clone(), Self::Whole));
+                Self::Fields(names.collect())
+            }
+            _ => Self::Whole,
+        }
+    }
+
+    /// A pointer into an object from one into what was cut out of it.
+    pub(crate) fn pointer(&self, cut: &str, side: Side) -> String {
+        let mut focus = Some(self);
+        let mut out = String::with_capacity(cut.len());
+        for step in cut.split('/').skip(1) {
+            out.push('/');
+            match focus {
+                Some(Self::Items(items)) => {
+                    let found = step.parse().ok().and_then(|cut| items.position(cut, side));
+                    match found {
+                        Some((position, below)) => {
+                            out.push_str(&position.to_string());
+                            focus = below;
+                        }
+                        None => out.push_str(step),
+                    }
+                }
+                Some(Self::Fields(fields)) => {
+                    out.push_str(step);
+                    let name = step.replace("~1", "/").replace("~0", "~");
+                    let at = fields.binary_search_by(|(field, _)| field.cmp(&name));
+                    focus = at.ok().map(|at| &fields[at].1);
+                }
+                Some(Self::Whole) | None => out.push_str(step),
+            }
+        }
+        out
     }
 
     /// Adds a field with everything in it.

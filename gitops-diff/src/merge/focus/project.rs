@@ -6,74 +6,77 @@ use gitops_core::{
 };
 use serde_json::{Map, Value};
 
-use super::{Focus, node_of};
+use super::{Focus, Items, Kept, Side, node_of};
 use crate::{
     fields::{FieldNode, FieldSet, FieldsV1Error, PathElement},
     merge::typed::{ANY, ListShape, Shape, shape},
 };
 
 /// The object cut down, without `managedFields`.
-pub(in crate::merge) fn project_object(schema: &Schema, object: &Manifest, focus: &Focus) -> Value {
-    let mut cut = fields(schema, schema.root(), object.as_map(), focus);
+pub(in crate::merge) fn project_object(
+    schema: &Schema,
+    object: &Manifest,
+    focus: &Focus,
+    side: Side,
+) -> Value {
+    let cut = Cut { schema, side };
+    let mut cut = cut.fields(schema.root(), object.as_map(), focus);
     if let Some(Value::Object(metadata)) = cut.get_mut("metadata") {
         metadata.remove("managedFields");
     }
     Value::Object(cut)
 }
 
-fn fields(
-    schema: &Schema,
-    ty: &Type,
-    object: &Map<String, Value>,
-    focus: &Focus,
-) -> Map<String, Value> {
-    let Focus::Fields(kept) = focus else {
-        return object.clone();
-    };
-    let typed = match shape(schema, ty, &Value::Null) {
-        Shape::Map(map) => Some(map),
-        _ => None,
-    };
-    kept.iter()
-        .filter_map(|(name, focus)| {
-            let value = object.get(name)?;
-            let ty = typed.map_or(&ANY, |map| map.field(schema, name));
-            Some((name.clone(), project(schema, ty, value, focus)))
-        })
-        .collect()
+struct Cut<'s> {
+    schema: &'s Schema,
+    side: Side,
 }
 
-fn project(schema: &Schema, ty: &Type, value: &Value, focus: &Focus) -> Value {
-    match (focus, value) {
-        (Focus::Fields(_), Value::Object(object)) => {
-            Value::Object(fields(schema, ty, object, focus))
-        }
-        (Focus::Items(kept), Value::Array(items)) => match shape(schema, ty, value) {
-            Shape::List(list) => items
-                .iter()
-                .map(|item| match focus_of(list, item, kept) {
-                    Some(focus) => project(schema, list.item, item, focus),
-                    None => names_of(list, item),
-                })
-                .collect(),
+impl Cut<'_> {
+    fn fields(&self, ty: &Type, object: &Map<String, Value>, focus: &Focus) -> Map<String, Value> {
+        let Focus::Fields(kept) = focus else {
+            return object.clone();
+        };
+        let typed = match shape(self.schema, ty, &Value::Null) {
+            Shape::Map(map) => Some(map),
+            _ => None,
+        };
+        kept.iter()
+            .filter_map(|(name, focus)| {
+                let value = object.get(name)?;
+                let ty = typed.map_or(&ANY, |map| map.field(self.schema, name));
+                Some((name.clone(), self.value(ty, value, focus)))
+            })
+            .collect()
+    }
+
+    fn value(&self, ty: &Type, value: &Value, focus: &Focus) -> Value {
+        match (focus, value) {
+            (Focus::Fields(_), Value::Object(object)) => {
+                Value::Object(self.fields(ty, object, focus))
+            }
+            (Focus::Items(kept), Value::Array(items)) => match shape(self.schema, ty, value) {
+                Shape::List(list) => self.items(list, items, kept),
+                _ => value.clone(),
+            },
             _ => value.clone(),
-        },
-        _ => value.clone(),
+        }
     }
-}
 
-/// The focus on an item; `None` where nothing but its name is of interest.
-pub(super) fn focus_of<'f>(
-    list: ListShape<'_>,
-    item: &Value,
-    kept: &'f [(PathElement, Focus)],
-) -> Option<&'f Focus> {
-    if kept.is_empty() {
-        return None;
+    fn items(&self, list: ListShape<'_>, items: &[Value], kept: &Items) -> Value {
+        let cut = |(at, kept): (usize, &Kept)| self.value(list.item, &items[at], &kept.focus);
+        if !kept.names {
+            return kept.of(self.side).map(cut).collect();
+        }
+        let mut kept = kept.of(self.side).peekable();
+        let items = items.iter().enumerate();
+        items
+            .map(|(at, item)| match kept.next_if(|(kept, _)| *kept == at) {
+                Some(kept) => cut(kept),
+                None => names_of(list, item),
+            })
+            .collect()
     }
-    let element = list.element(item).ok()?;
-    let at = kept.binary_search_by(|(kept, _)| kept.cmp(&element)).ok()?;
-    Some(&kept[at].1)
 }
 
 /// What of an item names it.
@@ -130,16 +133,23 @@ pub(super) fn project_fields(
                 }
             }
         }
-        Focus::Items(kept) => {
+        Focus::Items(items) if items.names => {
             for (key, below) in below.iter().filter(|(key, _)| *key != ".") {
                 let parsed = PathElement::parse(key).map_err(|reason| FieldsV1Error { reason })?;
                 let Some(element) = parsed else { continue };
-                let at = kept.binary_search_by(|(kept, _)| kept.cmp(&element));
-                let children = match at {
-                    Ok(at) => project_fields(below, &kept[at].1, whose)?,
-                    Err(_) => project_fields(below, &names_in(&element), whose)?,
+                let children = match items.find(&element) {
+                    Some(kept) => project_fields(below, &kept.focus, whose)?,
+                    None => project_fields(below, &Focus::names_in(&element), whose)?,
                 };
                 push(element, below, children);
+            }
+        }
+        Focus::Items(items) => {
+            for kept in &items.kept {
+                if let Some(below) = below.get(&kept.element.to_text()) {
+                    let children = project_fields(below, &kept.focus, whose)?;
+                    push(kept.element.clone(), below, children);
+                }
             }
         }
         Focus::Whole => {}
@@ -160,14 +170,4 @@ fn step(key: &str) -> Option<PathElement> {
         .ok()
         .flatten()
         .filter(|_| key != ".")
-}
-
-/// The fields by which an item is known.
-fn names_in(element: &PathElement) -> Focus {
-    let names = match element {
-        PathElement::Key(fields) => fields.as_slice(),
-        _ => &[],
-    };
-    let names = names.iter().map(|(name, _)| (name.clone(), Focus::Whole));
-    Focus::Fields(names.collect())
 }

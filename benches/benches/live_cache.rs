@@ -265,6 +265,17 @@ impl World {
 }
 
 fn main() {
+    // Memory is told by a process that has done nothing else.
+    match std::env::args().find_map(|arg| arg.strip_prefix(PATTERNS).map(str::to_owned)) {
+        Some(file) => memory(&file),
+        None => passes(),
+    }
+}
+
+/// Argument that names the file with the patterns of live objects.
+const PATTERNS: &str = "--patterns=";
+
+fn passes() {
     let desired = DesiredSet {
         owner: Owner {
             name: "shop".to_owned(),
@@ -305,12 +316,20 @@ fn main() {
         .map(|object| object.into_value())
         .map(object)
         .collect();
-    let bytes: usize = patterns
-        .iter()
-        .map(|o| serde_json::to_string(o).map_or(0, |text| text.len()))
-        .sum();
-    let average = bytes / patterns.len();
-    drop(world);
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    serde_json::to_writer(&file, &patterns).expect("it can be written");
+    let program = std::env::current_exe().expect("this program");
+    let status = std::process::Command::new(program)
+        .arg(format!("{PATTERNS}{}", file.path().display()))
+        .status();
+    assert!(status.is_ok_and(|status| status.success()));
+}
+
+fn memory(file: &str) {
+    let text = std::fs::read(file).expect("written by the parent");
+    let patterns: Vec<Manifest> = serde_json::from_slice(&text).expect("written by the parent");
+    let average = text.len() / patterns.len();
+    drop(text);
     let before = mebibytes("VmRSS");
     let cache = LiveCache::new(Arc::new(Many {
         patterns,

@@ -84,10 +84,8 @@ impl Applier for SyncApplier {
             owner: &owner,
         };
         let plan = plan::plan(&differ, desired, live, schemas, options)?;
-        self.answers.keep(
-            &owner,
-            &plan.steps.iter().map(|step| &step.object).collect(),
-        );
+        let objects = plan.steps.iter().map(|step| &step.object);
+        self.answers.keep(&owner, objects);
         Ok(plan)
     }
 

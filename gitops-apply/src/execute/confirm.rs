@@ -49,11 +49,16 @@ impl Answers {
     }
 
     /// Forgets objects of an owner that are not among these.
-    pub(super) fn keep(&self, owner: &str, objects: &BTreeSet<&ObjectId>) {
+    pub(super) fn keep<'a>(
+        &self,
+        owner: &str,
+        objects: impl ExactSizeIterator<Item = &'a ObjectId>,
+    ) {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = answers.get_mut(owner)
             && known.len() > objects.len()
         {
+            let objects: BTreeSet<&ObjectId> = objects.collect();
             known.retain(|object, _| objects.contains(object));
         }
     }

@@ -236,6 +236,109 @@ fn client_side_apply_and_edits() {
 }
 
 #[test]
+fn create_makes_objects_of_all_sorts() {
+    with_kubectl(|kubectl| {
+        let make = |arguments: &[&str]| {
+            let made = kubectl.ok(arguments, "");
+            assert!(made.contains("created"), "{made}");
+        };
+        make(&["create", "namespace", "shop"]);
+        kubectl.ok(&["create", "-f", "-"], SHOP);
+        make(&["create", "configmap", "settings", "--from-literal=a=b"]);
+        make(&["create", "secret", "generic", "keys", "--from-literal=a=b"]);
+        make(&[
+            "create",
+            "deployment",
+            "shop",
+            "--image=nginx:1.27",
+            "--replicas=2",
+            "--port=80",
+        ]);
+        make(&["create", "service", "clusterip", "shop", "--tcp=80:http"]);
+        make(&["create", "serviceaccount", "shop"]);
+        make(&[
+            "create",
+            "role",
+            "shop",
+            "--verb=get,list",
+            "--resource=pods",
+        ]);
+        make(&[
+            "create",
+            "rolebinding",
+            "shop",
+            "--role=shop",
+            "--serviceaccount=default:shop",
+        ]);
+        make(&[
+            "create",
+            "clusterrole",
+            "shop",
+            "--verb=get",
+            "--resource=nodes",
+        ]);
+        make(&["create", "job", "once", "--image=busybox:1", "--", "true"]);
+        make(&[
+            "create",
+            "cronjob",
+            "often",
+            "--image=busybox:1",
+            "--schedule=* * * * *",
+        ]);
+        make(&["create", "quota", "shop", "--hard=cpu=1,pods=2"]);
+        make(&["create", "priorityclass", "high", "--value=1000"]);
+        make(&["create", "ingress", "shop", "--rule=example.com/*=shop:80"]);
+        make(&[
+            "create",
+            "poddisruptionbudget",
+            "shop",
+            "--selector=app=shop",
+            "--min-available=50%",
+        ]);
+        make(&["run", "lone", "--image=nginx:1.27"]);
+        kubectl.ok(
+            &["expose", "deployment", "web", "--name=exposed", "--port=80"],
+            "",
+        );
+        kubectl.ok(
+            &["autoscale", "deployment", "web", "--max=3", "--cpu=80%"],
+            "",
+        );
+        let see = |kind: &str, name: &str, path: &str| {
+            kubectl.ok(
+                &["get", kind, name, "-o", &format!("jsonpath={{{path}}}")],
+                "",
+            )
+        };
+        assert_eq!(see("configmap", "settings", ".data"), r#"{"a":"b"}"#);
+        assert_eq!(see("secret", "keys", ".data"), r#"{"a":"Yg=="}"#);
+        assert_eq!(see("deployment", "shop", ".spec.replicas"), "2");
+        assert_eq!(see("service", "shop", ".spec.ports[0].targetPort"), "http");
+        assert_eq!(see("resourcequota", "shop", ".spec.hard.cpu"), "1");
+        assert_eq!(see("pdb", "shop", ".spec.minAvailable"), "50%");
+        assert_eq!(see("role", "shop", ".rules[0].verbs"), r#"["get","list"]"#);
+        kubectl.ok(
+            &["rollout", "status", "deployment/shop", "--timeout=20s"],
+            "",
+        );
+        kubectl.ok(&["describe", "configmap", "settings"], "");
+        kubectl.ok(&["delete", "namespace", "shop", "--timeout=20s"], "");
+        kubectl.ok(
+            &[
+                "delete",
+                "configmap,secret,job,ingress",
+                "--all",
+                "--timeout=20s",
+            ],
+            "",
+        );
+        let logs = kubectl.run(&["logs", "lone"], "");
+        assert_eq!(logs.status, 1, "{}", logs.out);
+        assert!(logs.err.contains("runs no containers"), "{}", logs.err);
+    });
+}
+
+#[test]
 fn custom_kinds_have_columns_and_explanations() {
     with_kubectl(|kubectl| {
         kubectl.ok(&["apply", "--server-side", "-f", "-"], DEFINITION);

@@ -2,7 +2,9 @@
 //!
 //! [`RestService`] is a [`tower::Service`] that a `kube::Client` takes as its transport;
 //! [`RestServer`] listens on a loopback address. JSON is the only encoding of answers; requests may
-//! be YAML; protobuf, which a few commands of kubectl send (`create namespace`), is refused. Discovery is served in its old and its aggregated form, schemas as OpenAPI v3.
+//! be YAML, or protobuf where they are about stable versions of built-in kinds, as kubectl sends
+//! them (`create namespace`). Discovery is served in its old and its aggregated form, schemas as
+//! OpenAPI v3.
 //!
 //! There is no authentication: listen on loopback only.
 
@@ -13,6 +15,7 @@ mod listen;
 mod media;
 mod open_api;
 mod path;
+mod protobuf;
 mod read;
 mod route;
 mod table;

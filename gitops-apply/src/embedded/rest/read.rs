@@ -13,7 +13,7 @@ use super::{
     lines::{Limits, Lines},
     media::Form,
     route::{Objects, Query, Route},
-    verbs::{filter, not_there, scale_of},
+    verbs::{filter, not_there, refuse_runtime, scale_of},
 };
 use crate::embedded::{
     journal::{Request, RequestVerb},
@@ -32,6 +32,7 @@ impl RestService {
         objects: &Objects,
     ) -> Result<Answer, ApiError> {
         let kind = self.kind(objects)?;
+        refuse_runtime(objects)?;
         let target = ObjectRef::new(kind.gvk.clone(), &objects.namespace, &objects.name);
         let form = self.locked(|server| Form::negotiate(head, &route.query, &kind, server))?;
         if !objects.name.is_empty() {

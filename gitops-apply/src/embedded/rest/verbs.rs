@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::{
     RestService,
     answer::Answer,
+    protobuf::{self, PROTOBUF},
     route::{Objects, Query, Route},
 };
 use crate::embedded::{
@@ -58,6 +59,7 @@ impl RestService {
         body: &Bytes,
     ) -> Result<Answer, ApiError> {
         let kind = self.kind(objects)?;
+        refuse_runtime(objects)?;
         let manager = manager(head, &route.query);
         let dry_run = match route.query.text("dryRun") {
             "" => false,
@@ -86,18 +88,20 @@ impl RestService {
             .unwrap_or("application/json")
             .trim()
             .to_owned();
+        let decoded;
+        let (media_type, body) = if media_type == PROTOBUF && !body.is_empty() {
+            let value = protobuf::decode(body).map_err(|error| unsupported(&error.to_string()))?;
+            decoded = Bytes::from(value.to_string());
+            (JSON.to_owned(), &decoded)
+        } else {
+            (media_type, body)
+        };
         let target = ObjectRef::new(kind.gvk.clone(), &objects.namespace, &objects.name);
         let verb = match (head.method.clone(), media_type.as_str()) {
             (Method::POST | Method::PUT | Method::DELETE, encoding)
                 if !matches!(encoding, JSON | YAML | "") && !body.is_empty() =>
             {
-                return Err(ApiError::new(
-                    415,
-                    Reason::UnsupportedMediaType,
-                    format!(
-                        "the body of the request was in an unknown format ({encoding}) - accepted media types include: {JSON}, {YAML}"
-                    ),
-                ));
+                return Err(unsupported(encoding));
             }
             (Method::POST, _) => RequestVerb::Create,
             (Method::PUT, _) => RequestVerb::Replace,
@@ -320,6 +324,16 @@ impl RestService {
     }
 }
 
+fn unsupported(what: &str) -> ApiError {
+    ApiError::new(
+        415,
+        Reason::UnsupportedMediaType,
+        format!(
+            "the body of the request was in an unknown format ({what}) - accepted media types include: {JSON}, {YAML}, {PROTOBUF}"
+        ),
+    )
+}
+
 fn success(objects: &Objects, uid: &str) -> Value {
     let mut status = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
@@ -329,6 +343,22 @@ fn success(objects: &Objects, uid: &str) -> Value {
         status["details"]["group"] = objects.group.clone().into();
     }
     status
+}
+
+/// What only a running container, or a server behind a Service, can answer.
+pub(super) fn refuse_runtime(objects: &Objects) -> Result<(), ApiError> {
+    let subresource = objects.subresource.as_str();
+    if !matches!(
+        subresource,
+        "attach" | "exec" | "log" | "portforward" | "proxy"
+    ) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        501,
+        Reason::Unknown,
+        format!("the embedded cluster runs no containers, so it cannot answer `{subresource}`"),
+    ))
 }
 
 pub(super) fn not_there() -> ApiError {

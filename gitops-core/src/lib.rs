@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod conformance;
 #[cfg(feature = "controller")]
 pub mod controller;
+pub mod delegate;
 pub mod diff;
 pub mod error;
 pub mod events;

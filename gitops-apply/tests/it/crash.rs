@@ -11,22 +11,18 @@ use std::{
     time::Duration,
 };
 
-use futures::stream::BoxStream;
 use gitops_apply::embedded::{EmbeddedCluster, Fault, FaultKind, RequestVerb};
 use gitops_apply::{execute::SyncApplier, health::ArgoHealth};
 use gitops_core::{
-    Manifest, ObjectRef,
+    Manifest,
     app::OperationPhase,
     apply::{Applier, CancelToken, ExecuteContext, ExecuteOptions},
     async_trait,
-    cluster::{
-        ApplyOptions, Cluster, ClusterError, DeleteOptions, Discovery, ListScope, ObjectList,
-        Patch, WatchEvent, WriteOptions,
-    },
+    cluster::{Cluster, ClusterError, WriteOptions},
+    delegate::{Delegate, Write},
     events::Silent,
     plan::{DesiredSet, Plan},
     policy::PermitAll,
-    schema::Schemas,
     state::MemoryStateStore,
 };
 use gitops_diff::StructuralDiffer;
@@ -68,79 +64,24 @@ impl Mortal {
         self.died.notify_one();
         std::future::pending().await
     }
+}
 
-    async fn write<T: Send>(
-        &self,
-        work: impl Future<Output = Result<T, ClusterError>> + Send,
-    ) -> Result<T, ClusterError> {
+#[async_trait]
+impl Delegate for Mortal {
+    fn inner(&self) -> &dyn Cluster {
+        &self.inner
+    }
+
+    async fn on_write(&self, write: Write<'_>) -> Result<Option<Manifest>, ClusterError> {
         let last = self.is_last();
         if last && !self.after_effect {
             return self.die().await;
         }
-        let result = work.await;
+        let result = write.send(&self.inner).await;
         if last {
             return self.die().await;
         }
         result
-    }
-}
-
-#[async_trait]
-impl Cluster for Mortal {
-    async fn discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
-        self.inner.discovery().await
-    }
-    async fn schemas(&self) -> Result<Arc<dyn Schemas>, ClusterError> {
-        self.inner.schemas().await
-    }
-    async fn get(&self, object: &ObjectRef) -> Result<Option<Manifest>, ClusterError> {
-        self.inner.get(object).await
-    }
-    async fn list(&self, scope: &ListScope) -> Result<ObjectList, ClusterError> {
-        self.inner.list(scope).await
-    }
-    async fn watch(
-        &self,
-        scope: &ListScope,
-        from: &str,
-    ) -> Result<BoxStream<'static, Result<WatchEvent, ClusterError>>, ClusterError> {
-        self.inner.watch(scope, from).await
-    }
-    async fn apply(
-        &self,
-        object: &Manifest,
-        options: &ApplyOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.write(self.inner.apply(object, options)).await
-    }
-    async fn create(
-        &self,
-        object: &Manifest,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.write(self.inner.create(object, options)).await
-    }
-    async fn replace(
-        &self,
-        object: &Manifest,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.write(self.inner.replace(object, options)).await
-    }
-    async fn patch(
-        &self,
-        object: &ObjectRef,
-        patch: &Patch,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.write(self.inner.patch(object, patch, options)).await
-    }
-    async fn delete(
-        &self,
-        object: &ObjectRef,
-        options: &DeleteOptions,
-    ) -> Result<Option<Manifest>, ClusterError> {
-        self.write(self.inner.delete(object, options)).await
     }
 }
 

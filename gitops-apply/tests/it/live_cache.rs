@@ -10,18 +10,15 @@ use std::{
     time::Duration,
 };
 
-use futures::stream::{self, BoxStream};
+use futures::stream;
 use gitops_apply::embedded::{EmbeddedCluster, RequestVerb};
 use gitops_core::{
-    GroupVersionKind, Manifest, ObjectRef, async_trait,
+    GroupVersionKind, ObjectRef, async_trait,
     clock::ManualClock,
-    cluster::{
-        ApplyOptions, Cluster, ClusterError, DeleteOptions, Discovery, ListScope, ObjectList,
-        Patch, WatchEvent, WriteOptions,
-    },
+    cluster::{ApplyOptions, Cluster, ClusterError, DeleteOptions, ListScope},
+    delegate::{Delegate, Events},
     pipeline::{LiveCache, LiveOptions},
     plan::Owner,
-    schema::Schemas,
     tracking,
 };
 
@@ -34,66 +31,18 @@ struct Deaf {
 }
 
 #[async_trait]
-impl Cluster for Deaf {
-    async fn discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
-        self.inner.discovery().await
+impl Delegate for Deaf {
+    fn inner(&self) -> &dyn Cluster {
+        &self.inner
     }
-    async fn schemas(&self) -> Result<Arc<dyn Schemas>, ClusterError> {
-        self.inner.schemas().await
-    }
-    async fn get(&self, object: &ObjectRef) -> Result<Option<Manifest>, ClusterError> {
-        self.inner.get(object).await
-    }
-    async fn list(&self, scope: &ListScope) -> Result<ObjectList, ClusterError> {
-        self.inner.list(scope).await
-    }
-    async fn watch(
-        &self,
-        scope: &ListScope,
-        from: &str,
-    ) -> Result<BoxStream<'static, Result<WatchEvent, ClusterError>>, ClusterError> {
+
+    async fn on_watch(&self, scope: &ListScope, from: &str) -> Result<Events, ClusterError> {
         let left = self.deaf.load(Ordering::SeqCst);
         if left > 0 {
             self.deaf.store(left - 1, Ordering::SeqCst);
             return Ok(Box::pin(stream::pending()));
         }
         self.inner.watch(scope, from).await
-    }
-    async fn apply(
-        &self,
-        object: &Manifest,
-        options: &ApplyOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.inner.apply(object, options).await
-    }
-    async fn create(
-        &self,
-        object: &Manifest,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.inner.create(object, options).await
-    }
-    async fn replace(
-        &self,
-        object: &Manifest,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.inner.replace(object, options).await
-    }
-    async fn patch(
-        &self,
-        object: &ObjectRef,
-        patch: &Patch,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.inner.patch(object, patch, options).await
-    }
-    async fn delete(
-        &self,
-        object: &ObjectRef,
-        options: &DeleteOptions,
-    ) -> Result<Option<Manifest>, ClusterError> {
-        self.inner.delete(object, options).await
     }
 }
 

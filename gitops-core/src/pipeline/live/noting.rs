@@ -2,19 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 
 use crate::{
-    cluster::{
-        ApplyOptions, Cluster, ClusterError, DeleteOptions, Discovery, ListScope, ObjectList,
-        Patch, WatchEvent, WriteOptions,
-    },
+    cluster::{Cluster, ClusterError, ListScope, ObjectList},
+    delegate::{Delegate, Write},
     object::{GroupVersionKind, Manifest, ObjectRef},
-    schema::Schemas,
 };
 
 /// The state of one object, as a request has shown it.
@@ -62,35 +58,15 @@ impl<'a> Noting<'a> {
         let mut all = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(object, written);
     }
-
-    fn note_answer(
-        &self,
-        dry_run: bool,
-        subresource: Option<&str>,
-        answer: Result<Manifest, ClusterError>,
-    ) -> Result<Manifest, ClusterError> {
-        // The answer of some sub-resources (`scale`) is another kind of object.
-        if !dry_run
-            && matches!(subresource, None | Some("status"))
-            && let Ok(object) = &answer
-        {
-            self.note(Written::There(object.clone()));
-        }
-        answer
-    }
 }
 
 #[async_trait]
-impl Cluster for Noting<'_> {
-    async fn discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
-        self.cluster.discovery().await
+impl Delegate for Noting<'_> {
+    fn inner(&self) -> &dyn Cluster {
+        self.cluster
     }
 
-    async fn schemas(&self) -> Result<Arc<dyn Schemas>, ClusterError> {
-        self.cluster.schemas().await
-    }
-
-    async fn get(&self, object: &ObjectRef) -> Result<Option<Manifest>, ClusterError> {
+    async fn on_get(&self, object: &ObjectRef) -> Result<Option<Manifest>, ClusterError> {
         let answer = self.cluster.get(object).await?;
         self.note(match &answer {
             Some(found) => Written::There(found.clone()),
@@ -99,73 +75,27 @@ impl Cluster for Noting<'_> {
         Ok(answer)
     }
 
-    async fn list(&self, scope: &ListScope) -> Result<ObjectList, ClusterError> {
+    async fn on_list(&self, scope: &ListScope) -> Result<ObjectList, ClusterError> {
         let list = self.cluster.list(scope).await?;
-        for object in &list.items {
+        for object in list.items.iter().filter(|_| !scope.metadata_only) {
             self.note(Written::There(object.clone()));
         }
         Ok(list)
     }
 
-    async fn watch(
-        &self,
-        scope: &ListScope,
-        from: &str,
-    ) -> Result<BoxStream<'static, Result<WatchEvent, ClusterError>>, ClusterError> {
-        self.cluster.watch(scope, from).await
-    }
-
-    async fn apply(
-        &self,
-        object: &Manifest,
-        options: &ApplyOptions,
-    ) -> Result<Manifest, ClusterError> {
-        let answer = self.cluster.apply(object, options).await;
-        self.note_answer(options.dry_run, None, answer)
-    }
-
-    async fn create(
-        &self,
-        object: &Manifest,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        let answer = self.cluster.create(object, options).await;
-        self.note_answer(options.dry_run, options.subresource.as_deref(), answer)
-    }
-
-    async fn replace(
-        &self,
-        object: &Manifest,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        let answer = self.cluster.replace(object, options).await;
-        self.note_answer(options.dry_run, options.subresource.as_deref(), answer)
-    }
-
-    async fn patch(
-        &self,
-        object: &ObjectRef,
-        patch: &Patch,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        let answer = self.cluster.patch(object, patch, options).await;
-        self.note_answer(options.dry_run, options.subresource.as_deref(), answer)
-    }
-
-    async fn delete(
-        &self,
-        object: &ObjectRef,
-        options: &DeleteOptions,
-    ) -> Result<Option<Manifest>, ClusterError> {
-        let answer = self.cluster.delete(object, options).await;
-        if !options.dry_run {
-            match &answer {
-                Ok(Some(left)) => self.note(Written::There(left.clone())),
-                Ok(None) | Err(ClusterError::NotFound { .. }) => {
-                    self.note(Written::Gone(object.clone()));
-                }
-                Err(_) => {}
+    async fn on_write(&self, write: Write<'_>) -> Result<Option<Manifest>, ClusterError> {
+        let answer = write.send(self.cluster).await;
+        // The answer of some sub-resources (`scale`) is another kind of object.
+        if write.is_dry_run() || !matches!(write.subresource(), None | Some("status")) {
+            return answer;
+        }
+        match &answer {
+            Ok(Some(object)) => self.note(Written::There(object.clone())),
+            Ok(None) => self.note(Written::Gone(write.object_ref())),
+            Err(ClusterError::NotFound { .. }) if matches!(write, Write::Delete(..)) => {
+                self.note(Written::Gone(write.object_ref()));
             }
+            Err(_) => {}
         }
         answer
     }

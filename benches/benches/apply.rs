@@ -26,7 +26,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use gitops_apply::{
     embedded::{EmbeddedCluster, rest::RestServer},
     execute::SyncApplier,
@@ -35,19 +34,16 @@ use gitops_apply::{
 };
 use gitops_benches::status_kib;
 use gitops_core::{
-    GroupVersionKind, Manifest, ObjectId, ObjectRef,
+    GroupVersionKind, Manifest, ObjectId,
     app::{ApplicationDestination, OperationPhase},
     apply::{Applier as _, ExecuteContext, ExecuteOptions},
     clock::SystemClock,
-    cluster::{
-        ApplyOptions, Cluster, ClusterError, DeleteOptions, Discovery, ListScope, ObjectList,
-        Patch, WatchEvent, WriteOptions,
-    },
+    cluster::{ApplyOptions, Cluster, ClusterError, ListScope, ObjectList},
+    delegate::{Delegate, Write},
     events::Silent,
     pipeline::LiveCache,
     plan::{DesiredSet, LiveSet, Owner, PlanOptions},
     policy::PermitAll,
-    schema::Schemas,
     state::MemoryStateStore,
     tracking,
 };
@@ -212,66 +208,20 @@ struct Counted {
     counts: Arc<Counts>,
 }
 
-type Events = BoxStream<'static, Result<WatchEvent, ClusterError>>;
-
 #[async_trait]
-impl Cluster for Counted {
-    async fn discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
-        self.cluster.discovery().await
+impl Delegate for Counted {
+    fn inner(&self) -> &dyn Cluster {
+        &self.cluster
     }
-    async fn schemas(&self) -> Result<Arc<dyn Schemas>, ClusterError> {
-        self.cluster.schemas().await
-    }
-    async fn get(&self, object: &ObjectRef) -> Result<Option<Manifest>, ClusterError> {
-        self.cluster.get(object).await
-    }
-    async fn list(&self, scope: &ListScope) -> Result<ObjectList, ClusterError> {
+
+    async fn on_list(&self, scope: &ListScope) -> Result<ObjectList, ClusterError> {
         self.counts.lists.fetch_add(1, Ordering::Relaxed);
         self.cluster.list(scope).await
     }
-    async fn watch(&self, scope: &ListScope, from: &str) -> Result<Events, ClusterError> {
-        self.cluster.watch(scope, from).await
-    }
-    async fn apply(
-        &self,
-        object: &Manifest,
-        options: &ApplyOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.counts.write(options.dry_run);
-        self.cluster.apply(object, options).await
-    }
-    async fn create(
-        &self,
-        object: &Manifest,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.counts.write(options.dry_run);
-        self.cluster.create(object, options).await
-    }
-    async fn replace(
-        &self,
-        object: &Manifest,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.counts.write(options.dry_run);
-        self.cluster.replace(object, options).await
-    }
-    async fn patch(
-        &self,
-        object: &ObjectRef,
-        patch: &Patch,
-        options: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        self.counts.write(options.dry_run);
-        self.cluster.patch(object, patch, options).await
-    }
-    async fn delete(
-        &self,
-        object: &ObjectRef,
-        options: &DeleteOptions,
-    ) -> Result<Option<Manifest>, ClusterError> {
-        self.counts.write(options.dry_run);
-        self.cluster.delete(object, options).await
+
+    async fn on_write(&self, write: Write<'_>) -> Result<Option<Manifest>, ClusterError> {
+        self.counts.write(write.is_dry_run());
+        write.send(&self.cluster).await
     }
 }
 

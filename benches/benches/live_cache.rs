@@ -16,21 +16,18 @@ use futures::{executor::block_on, stream};
 use gitops_apply::{embedded::EmbeddedCluster, execute::SyncApplier, health::ArgoHealth};
 use gitops_benches::{processor_time, status_kib};
 use gitops_core::{
-    GroupVersionKind, Manifest, ObjectRef,
+    GroupVersionKind, Manifest,
     app::ApplicationDestination,
     apply::{Applier, ExecuteContext, ExecuteOptions},
     async_trait,
     clock::ManualClock,
-    cluster::{
-        ApplyOptions, Cluster, ClusterError, DeleteOptions, Discovery, ListScope, ObjectList,
-        Patch, WatchEvent, WriteOptions,
-    },
+    cluster::{ApplyOptions, Cluster, ClusterError, ListScope, ObjectList},
+    delegate::{Delegate, Events},
     events::Silent,
     object::{CompactManifest, CompactPool},
     pipeline::LiveCache,
     plan::{DesiredSet, LiveSet, Owner, PlanOptions, Prune},
     policy::PermitAll,
-    schema::Schemas,
     state::MemoryStateStore,
 };
 use gitops_diff::StructuralDiffer;
@@ -104,6 +101,8 @@ fn mixed(count: usize) -> Vec<Manifest> {
 struct Many {
     patterns: Vec<Manifest>,
     count: usize,
+    /// Nothing else is asked for.
+    nothing: EmbeddedCluster,
 }
 
 impl Many {
@@ -131,57 +130,21 @@ impl Many {
     }
 }
 
-fn unused<T>() -> Result<T, ClusterError> {
-    Err(ClusterError::Cancelled)
-}
-
 #[async_trait]
-impl Cluster for Many {
-    async fn discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
-        unused()
+impl Delegate for Many {
+    fn inner(&self) -> &dyn Cluster {
+        &self.nothing
     }
-    async fn schemas(&self) -> Result<Arc<dyn Schemas>, ClusterError> {
-        unused()
-    }
-    async fn get(&self, _: &ObjectRef) -> Result<Option<Manifest>, ClusterError> {
-        unused()
-    }
-    async fn list(&self, scope: &ListScope) -> Result<ObjectList, ClusterError> {
+
+    async fn on_list(&self, scope: &ListScope) -> Result<ObjectList, ClusterError> {
         Ok(ObjectList {
             items: self.items(&scope.gvk),
             resource_version: "100000".to_owned(),
         })
     }
-    async fn watch(
-        &self,
-        _: &ListScope,
-        _: &str,
-    ) -> Result<stream::BoxStream<'static, Result<WatchEvent, ClusterError>>, ClusterError> {
+
+    async fn on_watch(&self, _: &ListScope, _: &str) -> Result<Events, ClusterError> {
         Ok(Box::pin(stream::pending()))
-    }
-    async fn apply(&self, _: &Manifest, _: &ApplyOptions) -> Result<Manifest, ClusterError> {
-        unused()
-    }
-    async fn create(&self, _: &Manifest, _: &WriteOptions) -> Result<Manifest, ClusterError> {
-        unused()
-    }
-    async fn replace(&self, _: &Manifest, _: &WriteOptions) -> Result<Manifest, ClusterError> {
-        unused()
-    }
-    async fn patch(
-        &self,
-        _: &ObjectRef,
-        _: &Patch,
-        _: &WriteOptions,
-    ) -> Result<Manifest, ClusterError> {
-        unused()
-    }
-    async fn delete(
-        &self,
-        _: &ObjectRef,
-        _: &DeleteOptions,
-    ) -> Result<Option<Manifest>, ClusterError> {
-        unused()
     }
 }
 
@@ -330,10 +293,12 @@ fn memory(file: &str) {
     let patterns: Vec<Manifest> = serde_json::from_slice(&text).expect("written by the parent");
     let average = text.len() / patterns.len();
     drop(text);
+    let nothing = EmbeddedCluster::builder().build().expect("defaults work");
     let before = mebibytes("VmRSS");
     let cache = LiveCache::new(Arc::new(Many {
         patterns,
         count: 50_000,
+        nothing,
     }));
     let begin = processor_time();
     let mut count = 0;

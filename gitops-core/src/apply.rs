@@ -47,6 +47,12 @@ pub trait Applier: Send + Sync {
         options: &PlanOptions,
     ) -> Result<Plan, PlanError>;
 
+    /// Which hooks of a set run when its owner is deleted.
+    fn deletion_hooks(&self, desired: &DesiredSet) -> DeletionHooks {
+        let _ = desired;
+        DeletionHooks::default()
+    }
+
     /// Asks the cluster, by dry-run, about changes that a plan could only suppose (`1000m` and `1`,
     /// say), and takes those out that would change nothing. Answers are remembered: what was asked
     /// once is not asked again while nothing changes.
@@ -68,6 +74,15 @@ pub trait Applier: Send + Sync {
         context: &ExecuteContext<'_>,
         options: &ExecuteOptions,
     ) -> Result<Report, ExecuteError>;
+}
+
+/// Whether there are hooks for the deletion of an application.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeletionHooks {
+    /// Before its objects go.
+    pub before: bool,
+    /// When they are gone.
+    pub after: bool,
 }
 
 /// What execution needs beside the cluster.

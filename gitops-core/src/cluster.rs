@@ -138,6 +138,10 @@ pub struct ListScope {
     /// Label selector in the text form of Kubernetes; empty selects all.
     #[serde(default)]
     pub label_selector: String,
+    /// Only `apiVersion`, `kind` and `metadata` of each object, without its content: a fraction of
+    /// what a kind with large objects costs.
+    #[serde(default)]
+    pub metadata_only: bool,
 }
 
 impl ListScope {
@@ -148,7 +152,15 @@ impl ListScope {
             gvk,
             namespace: None,
             label_selector: String::new(),
+            metadata_only: false,
         }
+    }
+
+    /// The same objects without their content.
+    #[must_use]
+    pub fn metadata_only(mut self) -> Self {
+        self.metadata_only = true;
+        self
     }
 }
 

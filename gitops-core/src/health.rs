@@ -52,6 +52,13 @@ impl Health {
 pub trait HealthCheck: Send + Sync {
     /// Judges one live object.
     fn assess(&self, object: &Manifest, now: Timestamp) -> Result<Option<Health>, HealthError>;
+
+    /// Whether more than the metadata of an object of this kind decides. Where it does not, objects
+    /// that are not declared are read without their content.
+    fn needs_content(&self, kind: &GroupKind) -> bool {
+        let _ = kind;
+        true
+    }
 }
 
 /// A health rule could not be evaluated.

@@ -82,7 +82,7 @@ use std::{
     time::Duration,
 };
 
-use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream::BoxStream};
 use gitops_core::{
     GroupVersionKind, Manifest, ObjectRef, async_trait,
     clock::{Clock, Timestamp},
@@ -320,7 +320,11 @@ impl Cluster for EmbeddedCluster {
         let (kind, filter) = server
             .filter(scope)
             .map_err(|error| error.into_cluster_error(&scope.gvk.to_string(), &scope.gvk))?;
-        Ok(server.list(&kind, &filter))
+        let mut list = server.list(&kind, &filter);
+        if scope.metadata_only {
+            list.items.iter_mut().for_each(drop_content);
+        }
+        Ok(list)
     }
 
     async fn watch(
@@ -338,7 +342,20 @@ impl Cluster for EmbeddedCluster {
                 .map_err(|error| error.into_cluster_error(&scope.gvk.to_string(), &scope.gvk))?
         };
         let stream = watch::Watch::open(Arc::clone(&self.shared), kind, filter, from)?;
-        Ok(Box::pin(stream))
+        if !scope.metadata_only {
+            return Ok(Box::pin(stream));
+        }
+        Ok(Box::pin(stream.map(|event| {
+            event.map(|mut event| {
+                if let WatchEvent::Added(object)
+                | WatchEvent::Modified(object)
+                | WatchEvent::Deleted(object) = &mut event
+                {
+                    drop_content(object);
+                }
+                event
+            })
+        })))
     }
 
     async fn apply(
@@ -454,6 +471,17 @@ impl Cluster for EmbeddedCluster {
             server.delete(&call, object, options)
         })
     }
+}
+
+/// Leaves what a request for metadata gets.
+fn drop_content(object: &mut Manifest) {
+    const KEPT: [&str; 3] = ["apiVersion", "kind", "metadata"];
+    let kept = KEPT.map(|field| (field.to_owned(), object.as_map().get(field).cloned()));
+    let kept = kept
+        .into_iter()
+        .filter_map(|(field, value)| Some((field, value?)));
+    *object =
+        Manifest::try_from(serde_json::Value::Object(kept.collect())).expect("it has its kind");
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -11,7 +11,10 @@ use futures::{StreamExt, stream};
 use gitops_core::{
     Classified, Manifest, ObjectId, ObjectRef, Scope,
     app::OperationPhase,
-    apply::{Applier, Checkpoints, ExecuteContext, ExecuteError, ExecuteOptions, PlanError},
+    apply::{
+        Applier, Checkpoints, DeletionHooks, ExecuteContext, ExecuteError, ExecuteOptions,
+        PlanError,
+    },
     clock::Timestamp,
     cluster::{Cluster, ClusterError, ListScope},
     diff::Differ,
@@ -37,7 +40,10 @@ use super::{
     request::{Action, Completion, Observation, Request, RequestKind},
     send::Sender,
 };
-use crate::{hooks, plan};
+use crate::{
+    hooks::{self, DeleteHook},
+    plan::{self, Earlier},
+};
 
 /// Plans and executes on any [`Cluster`].
 ///
@@ -53,6 +59,7 @@ pub struct SyncApplier {
     differ: Arc<dyn Differ>,
     state: Arc<dyn StateStore>,
     answers: Answers,
+    prepared: Mutex<Earlier>,
 }
 
 impl SyncApplier {
@@ -64,6 +71,7 @@ impl SyncApplier {
             differ,
             state,
             answers: Answers::default(),
+            prepared: Mutex::default(),
         }
     }
 }
@@ -83,7 +91,11 @@ impl Applier for SyncApplier {
             answers: &self.answers,
             owner: &owner,
         };
-        let plan = plan::plan(&differ, desired, live, schemas, options)?;
+        let prepared = || self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut earlier = prepared().take(&owner, desired, &options.tracking);
+        let plan = plan::plan_again(&differ, desired, live, schemas, options, &mut earlier);
+        prepared().put(&owner, earlier);
+        let plan = plan?;
         let objects = plan.steps.iter().map(|step| &step.object);
         self.answers.keep(&owner, objects);
         Ok(plan)
@@ -98,6 +110,19 @@ impl Applier for SyncApplier {
         options: &PlanOptions,
     ) -> Result<Plan, PlanError> {
         plan::plan_deletion(owner, desired, live, schemas, options)
+    }
+
+    fn deletion_hooks(&self, desired: &DesiredSet) -> DeletionHooks {
+        let has = |hook| {
+            let objects = &desired.objects;
+            objects
+                .iter()
+                .any(|object| hooks::is_delete_hook(object, hook))
+        };
+        DeletionHooks {
+            before: has(DeleteHook::PreDelete),
+            after: has(DeleteHook::PostDelete),
+        }
     }
 
     async fn confirm(
@@ -514,6 +539,7 @@ impl Drive<'_> {
                 gvk,
                 namespace: (!namespace.is_empty()).then_some(namespace),
                 label_selector: String::new(),
+                metadata_only: false,
             };
             let list = self
                 .sender

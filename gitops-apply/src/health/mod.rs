@@ -20,7 +20,7 @@ mod workloads;
 #[cfg(feature = "cel")]
 pub use cel::{CelRuleError, CelRules};
 use gitops_core::{
-    Classified, ErrorClass, Manifest,
+    Classified, ErrorClass, GroupKind, Manifest,
     clock::Timestamp,
     health::{Health, HealthCheck, HealthError, HealthStatus},
 };
@@ -131,5 +131,48 @@ impl HealthCheck for ArgoHealth {
             return verdict;
         }
         builtin::assess(object).transpose()
+    }
+
+    fn needs_content(&self, kind: &GroupKind) -> bool {
+        !PLAIN_KINDS.contains(&(kind.group.as_str(), kind.kind.as_str()))
+    }
+}
+
+/// Frequent kinds that have no rule.
+const PLAIN_KINDS: [(&str, &str); 9] = [
+    ("", "ConfigMap"),
+    ("", "Secret"),
+    ("", "ServiceAccount"),
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("rbac.authorization.k8s.io", "ClusterRole"),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+    ("rbac.authorization.k8s.io", "Role"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+    ("scheduling.k8s.io", "PriorityClass"),
+];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn plain_kinds_have_no_rule_whatever_they_hold() {
+        for (group, kind) in PLAIN_KINDS {
+            let version = if group.is_empty() {
+                "v1".to_owned()
+            } else {
+                format!("{group}/v1")
+            };
+            let object = Manifest::try_from(json!({
+                "apiVersion": version, "kind": kind, "metadata": {"name": "a"},
+                "status": {"phase": "Failed", "conditions": [{"type": "Ready", "status": "False"}]},
+            }))
+            .unwrap();
+            let verdict = ArgoHealth.assess(&object, Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!(verdict, None, "{kind}");
+            assert!(!ArgoHealth.needs_content(&object.gvk().group_kind()));
+        }
     }
 }

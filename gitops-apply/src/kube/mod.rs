@@ -306,9 +306,14 @@ impl Cluster for KubeCluster {
     }
 }
 
-/// Reads an object; items of lists lack `apiVersion` and `kind`.
+/// Reads an object; items of lists lack `apiVersion` and `kind`, and objects without content are
+/// of a kind of their own.
 fn manifest(mut value: Value, gvk: &GroupVersionKind) -> Result<Manifest, ClusterError> {
     if let Some(object) = value.as_object_mut() {
+        if object.get("kind").and_then(Value::as_str) == Some("PartialObjectMetadata") {
+            object.remove("apiVersion");
+            object.remove("kind");
+        }
         object
             .entry("apiVersion")
             .or_insert_with(|| gvk.api_version().into());

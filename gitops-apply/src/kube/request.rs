@@ -29,11 +29,16 @@ pub(super) struct Call {
     /// The kind it is about, for errors.
     pub(super) gvk: gitops_core::GroupVersionKind,
     query: Vec<(&'static str, String)>,
+    /// The form of the answer that is asked for; the caller's where it is `None`.
+    accept: Option<&'static str>,
     content_type: &'static str,
     body: Vec<u8>,
 }
 
 pub(super) const JSON: &str = "application/json";
+/// Objects without their content, and lists of them.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 impl Call {
     fn new(method: Method, served: &ServedKind, object: &ObjectRef, subresource: &str) -> Self {
@@ -52,6 +57,7 @@ impl Call {
             object: object.to_string(),
             gvk: object.gvk.clone(),
             query: Vec::new(),
+            accept: None,
             content_type: JSON,
             body: Vec::new(),
         }
@@ -64,6 +70,9 @@ impl Call {
     /// A page of a list; all of it at once where `page_size` is 0.
     pub(super) fn list(served: &ServedKind, scope: &ListScope, page_size: u32, next: &str) -> Self {
         let mut call = Self::collection(served, scope);
+        if scope.metadata_only {
+            call.accept = Some(METADATA_LIST);
+        }
         if page_size > 0 {
             call.query.push(("limit", page_size.to_string()));
         }
@@ -75,6 +84,9 @@ impl Call {
 
     pub(super) fn watch(served: &ServedKind, scope: &ListScope, from: &str, seconds: u64) -> Self {
         let mut call = Self::collection(served, scope);
+        if scope.metadata_only {
+            call.accept = Some(METADATA);
+        }
         call.query.push(("watch", "true".to_owned()));
         call.query.push(("allowWatchBookmarks", "true".to_owned()));
         call.query.push(("timeoutSeconds", seconds.to_string()));
@@ -206,6 +218,7 @@ impl Call {
             object: path.to_owned(),
             gvk: gitops_core::GroupVersionKind::new("", "", ""),
             query: Vec::new(),
+            accept: None,
             content_type: JSON,
             body: Vec::new(),
         }
@@ -245,7 +258,7 @@ impl Call {
         Request::builder()
             .method(method)
             .uri(uri)
-            .header(http::header::ACCEPT, accept)
+            .header(http::header::ACCEPT, self.accept.unwrap_or(accept))
             .header(http::header::CONTENT_TYPE, self.content_type)
             .body(self.body.clone())
             .map_err(|error| ClusterError::Other {
@@ -331,6 +344,7 @@ mod tests {
             gvk,
             namespace: None,
             label_selector: "a=b,c in (d)".into(),
+            metadata_only: false,
         };
         let call = Call::list(&served(Scope::Namespaced), &scope, 10, "");
         let uri = call.request(JSON).unwrap().uri().to_string();

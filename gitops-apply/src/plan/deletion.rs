@@ -13,6 +13,7 @@ use gitops_core::{
 };
 
 use super::{
+    earlier::PreparedSet,
     finish,
     objects::{self, Scopes},
     prune,
@@ -130,7 +131,13 @@ fn add_hooks(
             ..TaskOptions::default()
         };
         let wanted = |object: &Manifest| hooks::is_delete_hook(object, hook);
-        for object in objects::prepare(desired, &scopes, &options.tracking, &wanted)? {
+        for object in objects::prepare(
+            desired,
+            &scopes,
+            &options.tracking,
+            &mut PreparedSet::default(),
+            &wanted,
+        )? {
             let object = hooks::hook_object(&object, phase, &task_options);
             let current = live.get(&object.id());
             steps.push((

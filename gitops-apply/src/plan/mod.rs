@@ -16,6 +16,7 @@
 mod deletion;
 mod dependencies;
 mod document;
+mod earlier;
 mod immutable;
 mod objects;
 mod prune;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use deletion::plan_deletion;
 pub use document::{PlanFileError, digest, load_plan, payload_path, save_plan};
+pub(crate) use earlier::{Earlier, PreparedSet};
 use gitops_core::{
     Manifest, ObjectId,
     app::SyncPolicy,
@@ -55,10 +57,23 @@ pub fn plan(
     schemas: &dyn Schemas,
     options: &PlanOptions,
 ) -> Result<Plan, PlanError> {
+    let mut earlier = PreparedSet::default();
+    plan_again(differ, desired, live, schemas, options, &mut earlier)
+}
+
+/// [`plan`] that uses again what an earlier plan of the same set has prepared.
+pub(crate) fn plan_again(
+    differ: &dyn Differ,
+    desired: &DesiredSet,
+    live: &LiveSet,
+    schemas: &dyn Schemas,
+    options: &PlanOptions,
+    earlier: &mut PreparedSet,
+) -> Result<Plan, PlanError> {
     let scopes = Scopes::new(schemas, &desired.objects);
     // Objects that no sync handles (Helm's test hooks, `Skip`) are left out.
     let wanted = |object: &Manifest| !hooks::phases(object).is_empty();
-    let prepared = objects::prepare(desired, &scopes, &options.tracking, &wanted)?;
+    let prepared = objects::prepare(desired, &scopes, &options.tracking, earlier, &wanted)?;
     let by_id: BTreeMap<ObjectId, &Manifest> = live
         .objects
         .iter()

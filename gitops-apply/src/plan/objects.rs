@@ -8,6 +8,7 @@ use gitops_core::{
 };
 use serde_json::{Value, json};
 
+use super::earlier::PreparedSet;
 use crate::hooks;
 
 /// Scopes of kinds: what the cluster serves, and what CustomResourceDefinitions of the same set bring.
@@ -62,6 +63,7 @@ pub(super) fn prepare(
     desired: &DesiredSet,
     scopes: &Scopes<'_>,
     tracking: &Tracking,
+    earlier: &mut PreparedSet,
     wanted: &dyn Fn(&Manifest) -> bool,
 ) -> Result<Vec<Manifest>, PlanError> {
     let destination = desired.destination.namespace.as_deref().unwrap_or_default();
@@ -69,8 +71,8 @@ pub(super) fn prepare(
     let mut unserved = BTreeSet::new();
     let mut prepared: Vec<Option<Manifest>> = Vec::new();
     let mut places: BTreeMap<ObjectId, usize> = BTreeMap::new();
-    for object in desired.objects.iter().filter(|object| wanted(object)) {
-        let mut object = object.clone();
+    for declared in desired.objects.iter().filter(|object| wanted(object)) {
+        let mut object = declared.clone();
         let gvk = object.gvk();
         if object.name().is_empty()
             && (object.generate_name().is_empty() || !hooks::is_hook(&object))
@@ -91,6 +93,14 @@ pub(super) fn prepare(
                 continue;
             }
         };
+        let id = object.id();
+        if let Some(sent) = earlier.get(declared, &id, scope) {
+            if let Some(before) = places.insert(sent.id(), prepared.len()) {
+                prepared[before] = None;
+            }
+            prepared.push(Some(sent));
+            continue;
+        }
         match scope {
             Scope::Cluster => {
                 if !object.namespace().is_empty() {
@@ -114,11 +124,13 @@ pub(super) fn prepare(
             prepared.push(Some(object));
             continue;
         }
-        if let Some(earlier) = places.insert(object.id(), prepared.len()) {
-            prepared[earlier] = None;
+        if let Some(before) = places.insert(object.id(), prepared.len()) {
+            prepared[before] = None;
         }
+        earlier.keep(id, declared, scope, &object);
         prepared.push(Some(object));
     }
+    earlier.keep_only(desired);
     if !unserved.is_empty() {
         return Err(PlanError::UnservedKinds {
             kinds: unserved.into_iter().collect(),

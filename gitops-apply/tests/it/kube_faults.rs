@@ -78,6 +78,7 @@ fn configs() -> ListScope {
         gvk: GroupVersionKind::new("", "v1", "ConfigMap"),
         namespace: Some("default".to_owned()),
         label_selector: "x=y".to_owned(),
+        metadata_only: false,
     }
 }
 

@@ -20,6 +20,7 @@ mod corpus_kstatus;
 mod corpus_seed;
 mod corpus_simulate;
 mod crash;
+mod delete_hooks;
 mod ignored;
 #[cfg(all(feature = "kube", feature = "rest"))]
 mod kube_faults;

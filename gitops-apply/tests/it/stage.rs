@@ -191,6 +191,11 @@ impl Stage {
 
 /// An Application that is synced by itself; `metadata` is merged into its own.
 pub(crate) fn application(metadata: Value) -> Application {
+    Application::from_manifest(&application_object(metadata)).unwrap()
+}
+
+/// The same as an object.
+pub(crate) fn application_object(metadata: Value) -> Manifest {
     let mut value = json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
         "metadata": {"name": "shop", "namespace": "argocd"},
@@ -205,5 +210,5 @@ pub(crate) fn application(metadata: Value) -> Application {
         },
     });
     json_patch::merge(&mut value["metadata"], &metadata);
-    Application::from_manifest(&Manifest::try_from(value).unwrap()).unwrap()
+    Manifest::try_from(value).unwrap()
 }

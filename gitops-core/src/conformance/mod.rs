@@ -292,6 +292,7 @@ impl Harness {
             gvk: GroupVersionKind::new(group, version, kind),
             namespace: Some(self.namespace.clone()),
             label_selector: selector.to_owned(),
+            metadata_only: false,
         }
     }
 

@@ -137,6 +137,44 @@ fn reads(cases: &mut Vec<Case>) {
     });
     case(
         cases,
+        "list: metadata comes without content",
+        |h| async move {
+            let mut config = h.config("a", json!({"k": "v"}));
+            config.set_annotation("note", "kept");
+            let made = h.create(&config).await?;
+            let list = h.cluster.list(&h.configs("").metadata_only()).await?;
+            let found = list.items.iter().find(|object| object.uid() == made.uid());
+            let found = found.ok_or_else(|| "the object is not listed".to_owned())?;
+            holds(
+                found.kind() == "ConfigMap" && found.api_version() == "v1",
+                "apiVersion and kind are those of the object",
+            )?;
+            same(
+                &json!([found.as_map().get("data"), found.annotation("note")]),
+                &json!([null, "kept"]),
+                "content and annotation",
+            )?;
+            same(
+                &json!(found.metadata()),
+                &json!(made.metadata()),
+                "the metadata",
+            )
+        },
+    );
+    case(
+        cases,
+        "list: metadata is selected by label",
+        |h| async move {
+            let mut config = h.config("a", json!({}));
+            config.set_label("x", "y");
+            h.create(&config).await?;
+            h.create(&h.config("b", json!({}))).await?;
+            let scope = h.configs("x=y").metadata_only();
+            same(&json!(h.names(&scope).await?), &json!(["a"]), "the names")
+        },
+    );
+    case(
+        cases,
         "list: all namespaces include this one",
         |h| async move {
             let made = h.create(&h.config("a", json!({}))).await?;

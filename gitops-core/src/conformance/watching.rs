@@ -63,6 +63,28 @@ pub(super) fn add(cases: &mut Vec<Case>) {
     );
     case(
         cases,
+        "watch: metadata comes without content",
+        |h| async move {
+            let mut events = open(&h, &h.configs("x=y").metadata_only()).await?;
+            let mut config = h.config("a", json!({"k": "v"}));
+            config.set_label("x", "y");
+            let made = h.create(&config).await?;
+            h.merge(&made, json!({"data": {"k": "w"}})).await?;
+            h.remove(&made).await?;
+            for kind in ["added", "modified", "deleted"] {
+                let object = expect(&mut events, kind, "a").await?;
+                same(
+                    &json!([object.kind(), object.api_version(), object.uid()]),
+                    &json!(["ConfigMap", "v1", made.uid()]),
+                    "the object",
+                )?;
+                holds(!object.as_map().contains_key("data"), "there is no content")?;
+            }
+            Ok(())
+        },
+    );
+    case(
+        cases,
         "watch: from a list on nothing is missed",
         |h| async move {
             let list = h.cluster.list(&h.configs("x=y")).await?;

@@ -22,6 +22,7 @@ pub async fn running_argocd(cluster: &dyn Cluster) -> Result<Vec<String>, Cluste
             gvk: GroupVersionKind::new("apps", "v1", kind),
             namespace: None,
             label_selector: ARGOCD_CONTROLLER.to_owned(),
+            metadata_only: false,
         };
         for workload in cluster.list(&scope).await?.items {
             let ready = workload.pointer("/status/readyReplicas");

@@ -5,6 +5,7 @@ use crate::{
         Application, Condition, ConditionType, FINALIZER_BACKGROUND, FINALIZER_FOREGROUND,
         FINALIZER_POST_DELETE, FINALIZER_PRE_DELETE, OperationPhase,
     },
+    apply::DeletionHooks,
     cluster::{ClusterError, Patch, Propagation, WriteOptions},
     controller::{Controller, Pass, Seen},
     events::Event,
@@ -75,6 +76,49 @@ impl Controller {
         pass.applications.insert(key, seen);
     }
 
+    /// Keeps an Application that declares hooks for its deletion from going before they have run, by
+    /// the finalizers that Argo CD puts on it; takes them off one that declares none any more.
+    /// Returns whether it wrote.
+    pub(super) async fn hold_for_hooks(
+        &self,
+        application: &Application,
+        object: &Manifest,
+        hooks: DeletionHooks,
+    ) -> Result<bool, ClusterError> {
+        let before: Vec<&str> = application.finalizers().collect();
+        let after = held_for_hooks(&before, hooks);
+        if before == after {
+            return Ok(false);
+        }
+        match self.set_finalizers(object, &after).await {
+            Ok(()) => Ok(true),
+            // The next pass sees the new object.
+            Err(ClusterError::Conflict { .. } | ClusterError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn set_finalizers(
+        &self,
+        object: &Manifest,
+        finalizers: &[&str],
+    ) -> Result<(), ClusterError> {
+        let patch = serde_json::json!({"metadata": {
+            "finalizers": finalizers,
+            "resourceVersion": object.resource_version(),
+        }});
+        let options = WriteOptions {
+            field_manager: "gitops-controller".to_owned(),
+            ..WriteOptions::default()
+        };
+        let cluster = &self.pipeline().cluster;
+        let address = object.object_ref();
+        let patched = cluster
+            .patch(&address, &Patch::Merge(patch), &options)
+            .await;
+        patched.map(|_| ())
+    }
+
     async fn cascade(
         &self,
         owner: &Owner,
@@ -93,23 +137,8 @@ impl Controller {
             });
         }
         let rest: Vec<&str> = application.finalizers().filter(|f| !is_ours(f)).collect();
-        let patch = serde_json::json!({"metadata": {
-            "finalizers": rest,
-            "resourceVersion": object.resource_version(),
-        }});
-        let options = WriteOptions {
-            field_manager: "gitops-controller".to_owned(),
-            ..WriteOptions::default()
-        };
-        let patch = Patch::Merge(patch);
-        let application = object.object_ref();
-        match self
-            .pipeline()
-            .cluster
-            .patch(&application, &patch, &options)
-            .await
-        {
-            Ok(_) | Err(ClusterError::NotFound { .. }) => Ok(true),
+        match self.set_finalizers(object, &rest).await {
+            Ok(()) | Err(ClusterError::NotFound { .. }) => Ok(true),
             // Somebody changed the object meanwhile: the next pass sees the new one.
             Err(ClusterError::Conflict { .. }) => Ok(false),
             Err(error) => Err(error.into()),
@@ -125,4 +154,51 @@ fn is_ours(finalizer: &str) -> bool {
     };
     matches!(finalizer, FINALIZER_FOREGROUND | FINALIZER_BACKGROUND)
         || matches!(name, FINALIZER_PRE_DELETE | FINALIZER_POST_DELETE)
+}
+
+/// The finalizers of an Application with these hooks: those that it has, with those of its hooks.
+fn held_for_hooks<'a>(finalizers: &[&'a str], hooks: DeletionHooks) -> Vec<&'a str> {
+    const BEFORE: [&str; 2] = [
+        FINALIZER_PRE_DELETE,
+        "pre-delete-finalizer.argocd.argoproj.io/cleanup",
+    ];
+    const AFTER: [&str; 2] = [
+        FINALIZER_POST_DELETE,
+        "post-delete-finalizer.argocd.argoproj.io/cleanup",
+    ];
+    let mut held = finalizers.to_vec();
+    for (names, wanted) in [(BEFORE, hooks.before), (AFTER, hooks.after)] {
+        for name in names {
+            if !wanted {
+                held.retain(|finalizer| *finalizer != name);
+            } else if !held.contains(&name) {
+                held.push(name);
+            }
+        }
+    }
+    held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finalizers_follow_the_hooks() {
+        let hooks = |before, after| DeletionHooks { before, after };
+        let theirs = ["other", FINALIZER_FOREGROUND];
+        assert_eq!(held_for_hooks(&theirs, hooks(false, false)), theirs);
+        let held = held_for_hooks(&theirs, hooks(true, true));
+        assert_eq!(held[..2], theirs);
+        assert_eq!(held.len(), 6);
+        assert!(held.iter().skip(1).all(|finalizer| is_ours(finalizer)));
+        assert_eq!(held_for_hooks(&held, hooks(true, true)), held);
+        assert_eq!(
+            held_for_hooks(&held, hooks(true, false))[2..],
+            [
+                FINALIZER_PRE_DELETE,
+                "pre-delete-finalizer.argocd.argoproj.io/cleanup"
+            ]
+        );
+    }
 }

@@ -360,6 +360,16 @@ impl Controller {
             error: outcome.error,
             sync_wanted: automated || self.options.sync_all || requested.is_some(),
         };
+        if let Some(comparison) = &seen.comparison {
+            let hooks = self
+                .pipeline
+                .applier
+                .deletion_hooks(&comparison.desired.set);
+            match self.hold_for_hooks(&application, object, hooks).await {
+                Ok(written) => pass.wrote |= written,
+                Err(error) => seen.error = seen.error.or(Some(error.into())),
+            }
+        }
         match self
             .write_status(
                 &object.object_ref(),

@@ -13,7 +13,10 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{fingerprint::Fingerprint, manifest::Manifest};
+use super::{
+    fingerprint::Fingerprint,
+    manifest::{Manifest, Tree},
+};
 
 /// What compact objects share.
 #[derive(Debug, Default)]
@@ -57,7 +60,7 @@ pub(super) struct Compact {
 pub(super) struct Handle {
     pub(super) compact: Arc<Compact>,
     metadata: OnceLock<Map<String, Value>>,
-    tree: OnceLock<Arc<Map<String, Value>>>,
+    tree: OnceLock<Arc<Tree>>,
 }
 
 impl CompactPool {
@@ -219,22 +222,23 @@ impl Handle {
     /// `metadata` without `managedFields`.
     pub(super) fn metadata(&self) -> &Map<String, Value> {
         if let Some(tree) = self.tree.get()
-            && let Some(Value::Object(metadata)) = tree.get("metadata")
+            && let Some(Value::Object(metadata)) = tree.map.get("metadata")
         {
             return metadata;
         }
         self.metadata.get_or_init(|| self.compact.metadata())
     }
 
-    pub(super) fn tree(&self) -> &Arc<Map<String, Value>> {
-        self.tree.get_or_init(|| Arc::new(self.compact.tree()))
+    pub(super) fn tree(&self) -> &Arc<Tree> {
+        self.tree
+            .get_or_init(|| Arc::new(Tree::of(self.compact.tree())))
     }
 
     /// The tree, for somebody who is the only one to look.
-    pub(super) fn take_tree(&mut self) -> Arc<Map<String, Value>> {
+    pub(super) fn take_tree(&mut self) -> Arc<Tree> {
         self.tree
             .take()
-            .unwrap_or_else(|| Arc::new(self.compact.tree()))
+            .unwrap_or_else(|| Arc::new(Tree::of(self.compact.tree())))
     }
 }
 

@@ -12,12 +12,15 @@ use super::manifest::Manifest;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Of a desired object: everything in it.
+    /// Of a desired object: everything in it. Made once, until the object is changed.
     #[must_use]
     pub fn of_desired(desired: &Manifest) -> Self {
-        let mut hash = Digester::new();
-        for_object(&mut hash, desired.as_map(), &|_, _| false, 0);
-        Self(hash.finish())
+        let tree = desired.tree();
+        *tree.fingerprint.get_or_init(|| {
+            let mut hash = Digester::new();
+            for_object(&mut hash, &tree.map, &|_, _| false, 0);
+            Self(hash.finish())
+        })
     }
 
     /// Of a live object: everything but `status`, `resourceVersion`, `generation` and times of

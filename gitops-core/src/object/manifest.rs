@@ -1,13 +1,20 @@
 //! One Kubernetes object.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
     error::{Classified, ErrorClass},
-    object::{GroupVersionKind, ObjectId, ObjectRef, compact::Handle, deferred::Deferred},
+    object::{
+        GroupVersionKind, ObjectId, ObjectRef, compact::Handle, deferred::Deferred,
+        fingerprint::Fingerprint,
+    },
 };
 
 /// One Kubernetes object: a JSON object with `apiVersion`, `kind` and `metadata`.
@@ -32,11 +39,34 @@ pub struct Manifest {
 
 #[derive(Clone)]
 enum Content {
-    Tree(Arc<Map<String, Value>>),
+    Tree(Arc<Tree>),
     /// Bytes, decoded when they are looked into.
     Compact(Arc<Handle>),
     /// Made when it is looked into.
     Deferred(Arc<Deferred>),
+}
+
+/// A decoded object, with what has been found out about it.
+pub(super) struct Tree {
+    pub(super) map: Map<String, Value>,
+    /// Of everything in it; made when it is first asked for.
+    pub(super) fingerprint: OnceLock<Fingerprint>,
+}
+
+impl Tree {
+    pub(super) fn of(map: Map<String, Value>) -> Self {
+        Self {
+            map,
+            fingerprint: OnceLock::new(),
+        }
+    }
+}
+
+impl Clone for Tree {
+    /// Copies are made to be changed.
+    fn clone(&self) -> Self {
+        Self::of(self.map.clone())
+    }
 }
 
 /// A value is not a Kubernetes object.
@@ -92,10 +122,26 @@ impl Manifest {
     /// The whole object.
     #[must_use]
     pub fn as_map(&self) -> &Map<String, Value> {
+        &self.tree().map
+    }
+
+    /// The decoded object.
+    pub(super) fn tree(&self) -> &Tree {
         match &self.content {
             Content::Tree(tree) => tree,
             Content::Compact(handle) => handle.tree(),
             Content::Deferred(deferred) => deferred.tree(),
+        }
+    }
+
+    /// Whether both are clones of one object that nobody has changed: equal without a look.
+    #[must_use]
+    pub fn shares_content(&self, other: &Self) -> bool {
+        match (&self.content, &other.content) {
+            (Content::Tree(a), Content::Tree(b)) => Arc::ptr_eq(a, b),
+            (Content::Compact(a), Content::Compact(b)) => Arc::ptr_eq(&a.compact, &b.compact),
+            (Content::Deferred(a), Content::Deferred(b)) => Arc::ptr_eq(a, b),
+            _ => false,
         }
     }
 
@@ -116,7 +162,11 @@ impl Manifest {
             self.content = Content::Tree(tree);
         }
         match &mut self.content {
-            Content::Tree(tree) => Arc::make_mut(tree),
+            Content::Tree(tree) => {
+                let tree = Arc::make_mut(tree);
+                tree.fingerprint.take();
+                &mut tree.map
+            }
             Content::Compact(_) | Content::Deferred(_) => unreachable!("made a tree above"),
         }
     }
@@ -465,20 +515,14 @@ impl TryFrom<Value> for Manifest {
             }
         }
         Ok(Self {
-            content: Content::Tree(Arc::new(object)),
+            content: Content::Tree(Arc::new(Tree::of(object))),
         })
     }
 }
 
 impl PartialEq for Manifest {
     fn eq(&self, other: &Self) -> bool {
-        let shared = match (&self.content, &other.content) {
-            (Content::Tree(a), Content::Tree(b)) => Arc::ptr_eq(a, b),
-            (Content::Compact(a), Content::Compact(b)) => Arc::ptr_eq(&a.compact, &b.compact),
-            (Content::Deferred(a), Content::Deferred(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        };
-        shared || self.as_map() == other.as_map()
+        self.shares_content(other) || self.as_map() == other.as_map()
     }
 }
 

@@ -174,7 +174,13 @@ impl Pipeline {
             if discovery.get(gvk).is_none() {
                 continue;
             }
-            let live = self.live.objects(gvk).await?;
+            // Of what is not declared, only the metadata counts.
+            let is_declared = declared.values().any(|declared| declared == gvk);
+            let live = if is_declared || self.health.needs_content(&gvk.group_kind()) {
+                self.live.objects(gvk).await?
+            } else {
+                self.live.metadata(gvk).await?
+            };
             objects.extend(ids.iter().filter_map(|(space, name)| live.get(space, name)));
             if versions.get(&gvk.group_kind()) == Some(gvk) {
                 objects.extend(live.tracked_by(owner).filter(|object| {

@@ -445,6 +445,7 @@ async fn look_up(cluster: &dyn Cluster, lookup: &Lookup) -> Result<Vec<Manifest>
             gvk,
             namespace,
             label_selector: String::new(),
+            metadata_only: false,
         };
         return Ok(cluster.list(&scope).await?.items);
     }

@@ -25,13 +25,24 @@ const LOOPS: usize = 2;
 const STEPS: usize = 2_000_000;
 
 /// Functions besides operators.
-const FUNCTIONS: [&str; 23] = [
+const FUNCTIONS: [&str; 35] = [
     "bool",
     "bytes",
     "contains",
     "double",
+    "duration",
     "dyn",
     "endsWith",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
     "hasValue",
     "int",
     "matches",
@@ -46,6 +57,7 @@ const FUNCTIONS: [&str; 23] = [
     "size",
     "startsWith",
     "string",
+    "timestamp",
     "type",
     "uint",
     "value",

@@ -36,8 +36,10 @@ use self::{
 /// object Progressing, since it may come; guard it by `has(…)` or `.?field.orValue(…)`. What is under
 /// deletion, and what no entry speaks of, is left to the other check.
 ///
-/// Expressions are bounded in length, nesting and in what they may cost on an object. There are no
-/// functions for times and durations: nothing depends on when it is asked.
+/// Expressions are bounded in length, nesting and in what they may cost on an object. Times and
+/// durations are read by `timestamp(…)` and `duration(…)`, compared, added and taken apart
+/// (`getHours()`, …), as CEL has it; what time it is they cannot ask, so that nothing depends on when
+/// it is asked.
 ///
 /// ```
 /// use gitops_apply::health::{ArgoHealth, CelRules};

@@ -168,7 +168,7 @@ fn bad_rules_are_refused_when_they_are_read() {
         "- apiVersion: v1\n  current: 'true'\n  rules: [{when: 'true', status: Healthy}]\n",
         "- apiVersion: v1\n  rules: [{when: 'true', status: Fine}]\n",
         &current("status.a =="),
-        &current("timestamp(status.a) == status.b"),
+        &current("now() == status.b"),
         &current("status.conditions.any(c, c.b)"),
         &current(&deep),
         &current(loops),
@@ -200,4 +200,61 @@ fn evaluation_is_bounded_and_tells_no_values() {
     .unwrap_err();
     assert!(!error.to_string().contains("hunter2"), "{error}");
     insta::assert_snapshot!(error.to_string());
+}
+
+#[test]
+fn times_and_durations() {
+    let status = json!({
+        "started": "2026-01-31T22:30:15.250Z", "ended": "2026-02-01T00:00:15.250+01:00",
+        "limit": "1h30m",
+    });
+    let holds = |test: &str| {
+        let text = format!(
+            "- {{apiVersion: shop.example.com/v1, kind: Till, rules: [{{when: {test:?}, status: Healthy}}]}}"
+        );
+        judge(&rules(&text), status.clone()).is_some()
+    };
+    for test in [
+        "timestamp(status.started) < timestamp(status.ended)",
+        "timestamp(status.ended) - timestamp(status.started) == duration('30m')",
+        "timestamp(status.ended) - timestamp(status.started) < duration(status.limit)",
+        "timestamp(status.started) + duration(status.limit) > timestamp(status.ended)",
+        "timestamp(status.ended) - duration('30m') == timestamp(status.started)",
+        "duration('1h') + duration('30m') == duration(status.limit)",
+        "duration(status.limit) - duration('90m') == duration('0s')",
+        "timestamp(status.started).getFullYear() == 2026",
+        "timestamp(status.started).getMonth() == 0",
+        "timestamp(status.started).getDate() == 31",
+        "timestamp(status.started).getDayOfMonth() == 30",
+        "timestamp(status.started).getDayOfWeek() == 6",
+        "timestamp(status.started).getDayOfYear() == 30",
+        "timestamp(status.started).getHours() == 22",
+        "timestamp(status.started).getHours('+02:00') == 0",
+        "timestamp(status.started).getHours('Europe/Berlin') == 23",
+        "timestamp(status.started).getMinutes() == 30",
+        "timestamp(status.started).getSeconds() == 15",
+        "timestamp(status.started).getMilliseconds() == 250",
+        "duration(status.limit).getHours() == 1",
+        "duration(status.limit).getMinutes() == 90",
+        "duration(status.limit).getSeconds() == 5400",
+        "int(timestamp('1970-01-01T00:01:00Z')) == 60",
+        "timestamp('1970-01-01T00:01:00Z') == timestamp(60)",
+        "string(duration('1m30s')) == '90s'",
+        "[timestamp(status.ended), timestamp(status.started)].exists(t, t.getMonth() == 0)",
+    ] {
+        assert!(holds(test), "{test}");
+    }
+    let text = "- {apiVersion: shop.example.com/v1, rules: [{when: \"timestamp('noon') > timestamp('1970-01-01T00:00:00Z')\", status: Healthy}]}";
+    let error = rules(text).assess(&object(json!({})), Timestamp::UNIX_EPOCH);
+    assert!(error.is_err());
+    for overflow in [
+        "timestamp('9999-12-31T23:59:59Z') + duration('2540400h') > timestamp(0)",
+        "duration('999999999999999h') > duration('1s')",
+    ] {
+        let text = format!(
+            "- {{apiVersion: shop.example.com/v1, rules: [{{when: {overflow:?}, status: Healthy}}]}}"
+        );
+        let answer = rules(&text).assess(&object(json!({})), Timestamp::UNIX_EPOCH);
+        assert!(answer.is_err(), "{overflow}");
+    }
 }

@@ -64,6 +64,8 @@ impl Default for LiveOptions {
 #[derive(Default)]
 struct State {
     kinds: BTreeMap<GroupVersionKind, Watched>,
+    /// Kinds of which only metadata was asked for.
+    outlines: BTreeMap<GroupVersionKind, Watched>,
     pool: CompactPool,
 }
 
@@ -90,7 +92,42 @@ impl LiveCache {
     /// When the kind cannot be listed.
     pub async fn objects(&self, gvk: &GroupVersionKind) -> Result<Arc<Objects>, ClusterError> {
         let mut state = self.state.lock().await;
-        let State { kinds, pool } = &mut *state;
+        let State {
+            kinds,
+            outlines,
+            pool,
+        } = &mut *state;
+        outlines.remove(gvk);
+        self.current(kinds, pool, ListScope::all(gvk.clone())).await
+    }
+
+    /// All live objects of a kind, of which the metadata counts: without their content, unless
+    /// somebody has asked for that before. None where the cluster does not serve the kind.
+    ///
+    /// # Errors
+    /// When the kind cannot be listed.
+    pub async fn metadata(&self, gvk: &GroupVersionKind) -> Result<Arc<Objects>, ClusterError> {
+        let mut state = self.state.lock().await;
+        let State {
+            kinds,
+            outlines,
+            pool,
+        } = &mut *state;
+        let scope = ListScope::all(gvk.clone());
+        if kinds.contains_key(gvk) {
+            return self.current(kinds, pool, scope).await;
+        }
+        self.current(outlines, pool, scope.metadata_only()).await
+    }
+
+    /// What is known of the objects of a scope, brought up to date.
+    async fn current(
+        &self,
+        kinds: &mut BTreeMap<GroupVersionKind, Watched>,
+        pool: &mut CompactPool,
+        scope: ListScope,
+    ) -> Result<Arc<Objects>, ClusterError> {
+        let gvk = &scope.gvk.clone();
         let now = self.options.clock.as_ref().map(|clock| clock.now());
         if let Some(watched) = kinds.get_mut(gvk) {
             if watched
@@ -101,7 +138,6 @@ impl LiveCache {
             }
             kinds.remove(gvk);
         }
-        let scope = ListScope::all(gvk.clone());
         let list = match self.cluster.list(&scope).await {
             Ok(list) => list,
             Err(ClusterError::UnknownKind { .. }) => return Ok(Arc::default()),
@@ -120,25 +156,36 @@ impl LiveCache {
     pub async fn forget<'a>(&self, kinds: impl IntoIterator<Item = &'a GroupKind>) {
         let forgotten: BTreeSet<&GroupKind> = kinds.into_iter().collect();
         let mut state = self.state.lock().await;
-        state
-            .kinds
-            .retain(|gvk, _| !forgotten.contains(&gvk.group_kind()));
+        let State {
+            kinds, outlines, ..
+        } = &mut *state;
+        for known in [kinds, outlines] {
+            known.retain(|gvk, _| !forgotten.contains(&gvk.group_kind()));
+        }
     }
 
     /// Lists everything anew when it is next asked for.
     pub async fn forget_all(&self) {
-        self.state.lock().await.kinds.clear();
+        let mut state = self.state.lock().await;
+        state.kinds.clear();
+        state.outlines.clear();
     }
 
     /// Takes in what requests have answered, ahead of the watches.
     pub(super) async fn note(&self, written: Vec<Written>) {
         let mut state = self.state.lock().await;
-        let State { kinds, pool } = &mut *state;
+        let State {
+            kinds,
+            outlines,
+            pool,
+        } = &mut *state;
         for written in written {
             let gvk = written.gvk();
             let kind = gvk.group_kind();
             // Another version of the kind is seen by its own watch only.
             kinds.retain(|known, _| *known == gvk || known.group_kind() != kind);
+            // A whole object has no place among those without content.
+            outlines.retain(|known, _| known.group_kind() != kind);
             if let Some(watched) = kinds.get_mut(&gvk) {
                 watched.note(written, pool, &self.options.tracking);
             }
@@ -176,9 +223,13 @@ impl LiveCache {
         let mut state = self.state.lock().await;
         let now = self.options.clock.as_ref().map(|clock| clock.now());
         poll_fn(|context| {
-            let State { kinds, pool } = &mut *state;
+            let State {
+                kinds,
+                outlines,
+                pool,
+            } = &mut *state;
             let mut changed = false;
-            for watched in kinds.values_mut() {
+            for watched in kinds.values_mut().chain(outlines.values_mut()) {
                 changed |= watched.poll(context, pool, now, &self.options.tracking);
             }
             if changed {

@@ -170,6 +170,7 @@ proptest! {
             .diff(&a, Some(&live), &bundled_schemas(), &DiffOptions::default())
             .unwrap();
         prop_assert_eq!(diff.verdict, Verdict::Unchanged);
+        prop_assert!(diff.changes.is_empty());
     }
 
     #[test]
@@ -225,6 +226,9 @@ proptest! {
                 prop_assert_eq!(Some(shown), before);
             }
         }
+        let (now, then) = (live.to_value(), diff.predicted.as_ref().unwrap().to_value());
+        let patch = json_patch(Some(&schema(&c)), &now, &then);
+        prop_assert_eq!(patched(&now, &patch), then);
         let spec = |object: &Manifest| object.as_map()["spec"].clone();
         prop_assert_eq!(spec(&canonical(&diff.predicted.unwrap())), spec(&canonical(&after)));
     }

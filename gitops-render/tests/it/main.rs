@@ -7,6 +7,7 @@
     reason = "tests read the environment, print scores and fail where a value is missing"
 )]
 
+mod application;
 mod corpus;
 mod corpus_cases;
 mod corpus_expressions;
@@ -16,3 +17,5 @@ mod differential;
 mod functions;
 mod replay_charts;
 mod replay_templates;
+#[cfg(feature = "repositories")]
+mod repositories;

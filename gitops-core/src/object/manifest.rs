@@ -20,7 +20,8 @@ use crate::{
 /// One Kubernetes object: a JSON object with `apiVersion`, `kind` and `metadata`.
 ///
 /// Cloning is cheap (a reference count); the first change after a clone copies. One that comes from a
-/// [`CompactManifest`](super::CompactManifest) is decoded when it is looked into. Values have JSON
+/// [`CompactManifest`](super::CompactManifest) is decoded when it is looked into, and one that is
+/// [deferred](Manifest::deferred) is made then. Values have JSON
 /// semantics: integers are exact, key order carries no meaning.
 ///
 /// ```

@@ -6,6 +6,9 @@
 //! create, replace and the other patches do to `managedFields`. The rules are those of KEP-555;
 //! [`field_set`], [`merge`] and [`compare`] are its parts.
 //!
+//! An apply is carried out on the part of the object that it concerns (the folder `focus` finds it),
+//! where that is enough to know the rest.
+//!
 //! Defaulting, admission and the canonical writing of quantities are the server's and not done
 //! here.
 

@@ -301,7 +301,14 @@ fn with_files<T>(
         let depth = |template: &Template<'_>| template.path.matches('/').count();
         (depth(b), &b.path).cmp(&(depth(a), &a.path))
     });
-    templates.dedup_by(|later, kept| later.path == kept.path);
+    // Two uses of a chart share the charts below it where Helm shares them: the last use counts.
+    templates.dedup_by(|later, kept| {
+        let is_same = later.path == kept.path;
+        if is_same {
+            std::mem::swap(later, kept);
+        }
+        is_same
+    });
 
     let sources = templates
         .iter()

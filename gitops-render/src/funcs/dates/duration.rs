@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     funcs::{Concrete, math::float_to_int, strings::printed},
-    template::{CallError, Context, FunctionSet, Value},
+    template::{CallError, Context, FunctionSet, Str, Value},
 };
 
 pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
@@ -122,7 +122,7 @@ fn to_duration(value: &Value) -> Result<go::Duration, CallError> {
     match value.underlying().as_ref() {
         Value::Nil => Err(CallError::new("invalid duration")),
         // Named strings are no strings here, but there are none.
-        Value::Str(text) => text_to_duration(&text.to_str()),
+        Value::Str(text) => text_to_duration(text),
         Value::Int(seconds) | Value::Int64(seconds) => whole_seconds(i128::from(*seconds)),
         Value::Uint8(seconds) => whole_seconds(i128::from(*seconds)),
         Value::Uint32(seconds) => whole_seconds(i128::from(*seconds)),
@@ -135,8 +135,9 @@ fn to_duration(value: &Value) -> Result<go::Duration, CallError> {
     }
 }
 
-fn text_to_duration(text: &str) -> Result<go::Duration, CallError> {
-    let trimmed = text.trim_matches(is_space);
+fn text_to_duration(text: &Str) -> Result<go::Duration, CallError> {
+    let shown = text.to_str();
+    let trimmed = shown.trim_matches(is_space);
     if trimmed.is_empty() {
         return Err(CallError::new("empty duration"));
     }

@@ -11,7 +11,7 @@ use super::{
     mapping::{Entries, Report},
     options::Options,
     resolve::{Resolved, resolve},
-    scalar::{Key, Scalar, invalid_key},
+    scalar::{Key, Scalar},
     scan::Mark,
     tree::scan_error,
 };
@@ -197,7 +197,11 @@ impl Composer<'_> {
                 self.skipped = Some(Vec::new());
                 return Ok(None);
             }
-            *key = Some((scalar.into_key()?, self.report.not_json.len()));
+            let next = scalar.into_key()?;
+            if matches!(next, Key::Unsupported(..)) {
+                return Err(NoValue::NeedsTree);
+            }
+            *key = Some((next, self.report.not_json.len()));
             return Ok(None);
         }
         if length > self.options.max_scalar_length {
@@ -298,7 +302,7 @@ impl Composer<'_> {
             }
             Some(Open::Mapping { entries, key, .. }) => {
                 let Some((key, reported)) = key.take() else {
-                    return Err(invalid_key(at, &value).into());
+                    return Err(NoValue::NeedsTree);
                 };
                 entries.insert(key, value, at, reported, self.options, &mut self.report);
                 Ok(None)

@@ -24,6 +24,7 @@ pub(crate) fn decode(tree: &Tree<'_>, options: &Options) -> Result<Value, YamlEr
         alias_depth: 0,
         active_aliases: HashSet::new(),
         depth: 0,
+        is_shown: false,
     };
     let value = decoder.value(0)?;
     decoder.report.finish(value)
@@ -38,6 +39,8 @@ struct Decoder<'t, 'a> {
     alias_depth: usize,
     active_aliases: HashSet<NodeId>,
     depth: usize,
+    /// Whether values are made for [`go_syntax`](super::scalar::go_syntax) alone.
+    is_shown: bool,
 }
 
 type Decoded<T> = Result<T, YamlError>;
@@ -49,7 +52,12 @@ impl Decoder<'_, '_> {
         let node = &tree.nodes[id];
         match &node.kind {
             NodeKind::Scalar { value, implicit } => {
-                scalar(node, value, *implicit).into_value(self.options, &mut self.report)
+                let scalar = scalar(node, value, *implicit);
+                if self.is_shown {
+                    scalar.into_shown()
+                } else {
+                    scalar.into_value(self.options, &mut self.report)
+                }
             }
             NodeKind::Alias { name, target } => {
                 self.through_alias(id, name, |decoder| decoder.value(*target))
@@ -69,6 +77,14 @@ impl Decoder<'_, '_> {
                 Ok(entries.finish(&mut self.report))
             }
         }
+    }
+
+    /// A value that only an error shows.
+    fn shown(&mut self, id: NodeId) -> Decoded<Value> {
+        let outer = std::mem::replace(&mut self.is_shown, true);
+        let value = self.value(id);
+        self.is_shown = outer;
+        value
     }
 
     fn enter(&mut self, node: &Node<'_>) -> Decoded<()> {
@@ -141,9 +157,16 @@ impl Decoder<'_, '_> {
                 self.merge(value, entries)?;
                 continue;
             }
-            let key = self.key(key)?;
+            let mut key = self.key(key)?;
             let reported = self.report.not_json.len();
-            let decoded = self.value(value)?;
+            let decoded = if matches!(key, Key::Unsupported(..)) {
+                self.shown(value)?
+            } else {
+                self.value(value)?
+            };
+            if self.is_shown {
+                key = key.into_shown();
+            }
             let at = tree.nodes[value].at;
             entries.insert(key, decoded, at, reported, self.options, &mut self.report);
         }
@@ -164,7 +187,7 @@ impl Decoder<'_, '_> {
                 self.through_alias(id, name, |decoder| decoder.key(*target))
             }
             NodeKind::Sequence { .. } | NodeKind::Mapping { .. } => {
-                let value = self.value(id)?;
+                let value = self.shown(id)?;
                 Err(invalid_key(node.at, &value))
             }
         }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Number;
 
+use crate::go::shortest;
+
 /// Shortest digits and exponent of a finite float: `0.d1d2d3… × 10^point`.
 struct Decimal {
     negative: bool,
@@ -29,7 +31,7 @@ impl Decimal {
     }
 
     fn of(float: f64) -> Self {
-        Self::from_scientific(&format!("{float:e}"))
+        Self::from_scientific(&shortest(float))
     }
 
     /// `1.5e+06`: at least two digits of exponent.

@@ -67,6 +67,19 @@ impl<'s> Scalar<'s> {
         })
     }
 
+    /// The value as it is shown in Go's syntax: floats and great integers stay what they are.
+    pub(crate) fn into_shown(self) -> Result<Value, YamlError> {
+        let (resolved, text) = self.resolve()?;
+        Ok(match resolved {
+            Resolved::Null => Value::Null,
+            Resolved::Bool(truth) => Value::Bool(truth),
+            Resolved::Int(int) => shown(&int.to_string()),
+            Resolved::Uint(int) => shown(&format!("{int:#x}")),
+            Resolved::Float(float) => shown(&go_number::general(float)),
+            Resolved::Timestamp | Resolved::Text => Value::String(text.into_owned()),
+        })
+    }
+
     /// The key.
     pub(crate) fn into_key(self) -> Result<Key, YamlError> {
         let (resolved, text) = self.resolve()?;
@@ -150,6 +163,14 @@ impl Key {
         }
     }
 
+    /// The key as [`go_syntax`] shows it.
+    pub(crate) fn into_shown(self) -> Self {
+        match self {
+            Self::Text(_) => self,
+            other => Self::Text(format!("{SHOWN}{}", other.go_syntax())),
+        }
+    }
+
     pub(crate) fn is_nan(&self) -> bool {
         matches!(self, Self::Float(bits) if f64::from_bits(*bits).is_nan())
     }
@@ -190,6 +211,13 @@ fn go_lossy(bytes: &[u8]) -> String {
     text
 }
 
+/// Before what [`go_syntax`] shows as it stands. Texts cannot begin so by accident.
+const SHOWN: &str = "\0go\0";
+
+fn shown(text: &str) -> Value {
+    Value::String(format!("{SHOWN}{text}"))
+}
+
 /// A value as Go writes it with `%#v`.
 pub(crate) fn go_syntax(value: &Value) -> String {
     match value {
@@ -203,7 +231,12 @@ pub(crate) fn go_syntax(value: &Value) -> String {
         }
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
+            // Numbers come in their order; of different types, Go's order is that of addresses.
+            let number = |key: &str| key.strip_prefix(SHOWN)?.parse::<f64>().ok();
+            entries.sort_by(|(a, _), (b, _)| match (number(a), number(b)) {
+                (Some(a), Some(b)) => a.total_cmp(&b),
+                _ => a.cmp(b),
+            });
             let entries: Vec<_> = entries
                 .into_iter()
                 .map(|(key, value)| format!("{}:{}", go_quote(key), go_inner_syntax(value)))
@@ -222,6 +255,9 @@ fn go_inner_syntax(value: &Value) -> String {
 }
 
 fn go_quote(text: &str) -> String {
+    if let Some(shown) = text.strip_prefix(SHOWN) {
+        return shown.to_owned();
+    }
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for character in text.chars() {

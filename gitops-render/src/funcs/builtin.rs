@@ -108,10 +108,10 @@ fn index(item: Reflect, indexes: Rest<Reflect>) -> Result<Value, CallError> {
                     )));
                 }
             },
-            other => {
+            _ => {
                 return Err(CallError::new(format!(
                     "can't index item of type {}",
-                    dereferenced(other)
+                    dereferenced(&item)
                 )));
             }
         };

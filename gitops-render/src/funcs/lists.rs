@@ -56,12 +56,8 @@ pub(super) fn register(registry: &mut Registry) {
     for name in ["compact", "mustCompact"] {
         registry.add(name, |list: Value| {
             let items = items_of(&list, "compact on")?;
-            Ok::<_, CallError>(
-                items
-                    .into_iter()
-                    .filter(|item| !is_empty(item))
-                    .collect::<List>(),
-            )
+            let kept = items.into_iter().filter(|item| !is_empty(item));
+            Ok::<_, CallError>(List::appended(ListType::Any, kept.collect(), 0))
         });
     }
     for name in ["uniq", "mustUniq"] {
@@ -120,8 +116,9 @@ fn texts(texts: Vec<Str>) -> Vec<Value> {
 
 fn push(list: Value, value: Value) -> Result<List, CallError> {
     let mut items = items_of(&list, "push on")?;
+    let room = items.len();
     items.push(value);
-    Ok(List::new(items))
+    Ok(List::appended(ListType::Any, items, room))
 }
 
 fn prepend(list: Value, value: Value) -> Result<List, CallError> {
@@ -168,7 +165,7 @@ fn uniq(context: &mut Context<'_>, list: Value) -> Result<List, CallError> {
             unique.push(item);
         }
     }
-    Ok(List::new(unique))
+    Ok(List::appended(ListType::Any, unique, 0))
 }
 
 fn without(
@@ -183,7 +180,7 @@ fn without(
             kept.push(item);
         }
     }
-    Ok(List::new(kept))
+    Ok(List::appended(ListType::Any, kept, 0))
 }
 
 fn has(needle: Value, haystack: Value) -> Result<bool, CallError> {
@@ -204,7 +201,7 @@ fn contains(items: &[Value], needle: &Value) -> Result<bool, CallError> {
 
 /// A part of a list, of the same type.
 fn slice(list: Value, Rest(indexes): Rest<Value>) -> Result<Value, CallError> {
-    let Some(items) = items(&list)? else {
+    let Some(mut items) = items(&list)? else {
         return Err(CallError::new(format!(
             "list should be type of slice or array but {}",
             list.kind().name()
@@ -215,13 +212,31 @@ fn slice(list: Value, Rest(indexes): Rest<Value>) -> Result<Value, CallError> {
     }
     let start = indexes.first().map_or(0, to_int64);
     let end = indexes.get(1).map_or(items.len() as i64, to_int64);
+    let length = items.len();
+    let mut room = length;
+    if let (Value::List(list), Ok(end)) = (list.underlying().as_ref(), usize::try_from(end)) {
+        room += list.spare();
+        if (length..=room).contains(&end) {
+            let unused = match list.list_type() {
+                ListType::Strings => Value::Str(Str::EMPTY),
+                ListType::Ints => Value::Int(0),
+                _ => Value::Nil,
+            };
+            items.resize(end, unused);
+        }
+    }
     let part = usize::try_from(start)
         .ok()
         .zip(usize::try_from(end).ok())
         .and_then(|(start, end)| items.get(start..end))
         .ok_or_else(|| CallError::new("reflect.Value.Slice: slice index out of bounds"))?;
     Ok(match list.underlying().as_ref() {
-        Value::List(list) => Value::List(List::typed(list.list_type(), part.to_vec())),
+        Value::List(list) => {
+            // Behind items that were cut off there are these, and no room to tell of.
+            let end = end as usize;
+            let spare = if end < length { 0 } else { room - end };
+            Value::List(List::with_spare(list.list_type(), part.to_vec(), spare))
+        }
         Value::Bytes(bytes) => Value::Bytes(Str::new(&bytes[start as usize..end as usize])),
         _ => Value::list(part.to_vec()),
     })

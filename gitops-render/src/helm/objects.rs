@@ -288,6 +288,10 @@ impl Object for ChartStruct {
         false
     }
 
+    fn has_embedded_fields(&self) -> bool {
+        true
+    }
+
     fn json_fields(&self) -> Vec<(&'static str, Value)> {
         let mut fields = self.metadata.tagged_fields();
         fields.push(("IsRoot", Value::Bool(self.is_root)));
@@ -308,6 +312,7 @@ pub(crate) fn capabilities_object(capabilities: &Capabilities, profile: &Profile
         kube_version: Value::object(KubeVersionObject {
             package,
             version: capabilities.kube_version.clone(),
+            is_addressable: true,
         }),
         api_versions: Value::object(VersionSet {
             package,
@@ -386,6 +391,8 @@ impl Object for CapabilitiesObject {
 struct KubeVersionObject {
     package: Package,
     version: KubeVersion,
+    /// Whether it is the field of `.Capabilities` itself, and no copy.
+    is_addressable: bool,
 }
 
 impl KubeVersionObject {
@@ -445,7 +452,17 @@ impl Object for KubeVersionObject {
     }
 
     fn string_of_pointer(&self) -> Option<String> {
-        Some(self.text().to_owned())
+        self.is_addressable.then(|| self.text().to_owned())
+    }
+
+    fn as_argument(&self) -> Option<Value> {
+        self.is_addressable.then(|| {
+            Value::object(Self {
+                is_addressable: false,
+                package: self.package,
+                version: self.version.clone(),
+            })
+        })
     }
 
     fn equals(&self, other: &dyn Object) -> bool {
@@ -645,7 +662,7 @@ impl Object for Files {
     }
 
     fn zero_element(&self) -> Value {
-        Value::Bytes(Str::EMPTY)
+        Value::Bytes(Str::NIL)
     }
 
     fn method(&self, name: &str) -> Option<Signature> {

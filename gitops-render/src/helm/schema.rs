@@ -466,7 +466,7 @@ fn english(number: &Number) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
-    let text = format!("{value:e}");
+    let text = gitops_core::go::shortest(value);
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
     if (-4..6).contains(&exponent) {

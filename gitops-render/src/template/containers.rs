@@ -9,6 +9,7 @@ use std::{
 use super::{
     entries::Entries,
     error::CallError,
+    growth,
     text::Str,
     types::{ListType, MapType},
     value::Value,
@@ -21,7 +22,8 @@ pub struct List {
     list_type: ListType,
 }
 
-struct Items(Vec<Value>);
+/// The items, and for how many more Go had made room.
+struct Items(Vec<Value>, usize);
 
 impl Drop for Items {
     fn drop(&mut self) {
@@ -43,9 +45,33 @@ impl List {
     #[must_use]
     pub fn typed(list_type: ListType, items: Vec<Value>) -> Self {
         Self {
-            items: Some(Rc::new(Items(items))),
+            items: Some(Rc::new(Items(items, 0))),
             list_type,
         }
+    }
+
+    /// A list to which Go appended item by item, having made room for `room` items at first. It has
+    /// more room than items, which a slice beyond the end shows.
+    pub(crate) fn appended(list_type: ListType, items: Vec<Value>, room: usize) -> Self {
+        let size = match list_type {
+            ListType::Ints => 8,
+            _ => 16,
+        };
+        let spare = growth::capacity(room, items.len(), size, size == 16) - items.len();
+        Self::with_spare(list_type, items, spare)
+    }
+
+    /// A list with room for more items.
+    pub(crate) fn with_spare(list_type: ListType, items: Vec<Value>, spare: usize) -> Self {
+        Self {
+            items: Some(Rc::new(Items(items, spare))),
+            list_type,
+        }
+    }
+
+    /// For how many more items Go had made room.
+    pub(crate) fn spare(&self) -> usize {
+        self.items.as_ref().map_or(0, |items| items.1)
     }
 
     /// A `[]string`.

@@ -11,6 +11,7 @@ mod entries;
 mod error;
 mod exec;
 pub mod fmt;
+mod growth;
 mod host;
 mod lex;
 mod literal;

@@ -65,6 +65,17 @@ pub trait Object: fmt::Debug {
         None
     }
 
+    /// What a function gets: Go gives functions copies, of which nothing has an address, so that
+    /// [`Object::string_of_pointer`] no longer counts.
+    fn as_argument(&self) -> Option<Value> {
+        None
+    }
+
+    /// Whether the first field is an embedded struct.
+    fn has_embedded_fields(&self) -> bool {
+        false
+    }
+
     /// What an object of a named basic, slice or map type holds.
     fn underlying(&self) -> Option<Value> {
         None
@@ -97,6 +108,11 @@ pub trait Object: fmt::Debug {
 
     /// What encodes to JSON in its place, as the result of a `MarshalJSON` or `MarshalText`.
     fn to_json(&self) -> Option<Value> {
+        None
+    }
+
+    /// Why it has no JSON.
+    fn json_failure(&self) -> Option<&'static str> {
         None
     }
 

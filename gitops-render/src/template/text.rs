@@ -29,6 +29,15 @@ impl Str {
     /// The empty string.
     pub const EMPTY: Self = Self(Repr::Inline(0, [0; INLINE]));
 
+    /// No bytes at all, as Go's nil `[]byte`: empty like [`Str::EMPTY`], and told from it only by
+    /// what lies in the unused place.
+    pub(crate) const NIL: Self = Self(Repr::Inline(0, [u8::MAX; INLINE]));
+
+    /// Whether it is [`Str::NIL`].
+    pub(crate) fn is_nil(&self) -> bool {
+        matches!(self.0, Repr::Inline(0, [u8::MAX, ..]))
+    }
+
     /// A copy of `bytes`.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {

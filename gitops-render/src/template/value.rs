@@ -6,7 +6,7 @@ use super::{
     containers::{List, Map},
     object::Object,
     text::Str,
-    types::{Kind, Type},
+    types::{Kind, ListType, Type},
 };
 
 /// A value that a template works with: what Go holds in an `interface{}`.
@@ -152,6 +152,7 @@ impl Value {
     pub fn is_nil(&self) -> bool {
         match self {
             Self::Nil => true,
+            Self::Bytes(bytes) => bytes.is_nil(),
             Self::List(list) => list.is_nil(),
             Self::Map(map) => map.is_nil(),
             Self::Object(object) => object.is_nil(),
@@ -211,7 +212,10 @@ impl From<&serde_json::Value> for Value {
             Json::Bool(value) => Self::Bool(*value),
             Json::Number(number) => Self::Float(number.as_f64().unwrap_or(f64::NAN)),
             Json::String(text) => Self::Str(text.as_str().into()),
-            Json::Array(items) => Self::list(items.iter().map(Self::from).collect()),
+            Json::Array(items) => {
+                let items = items.iter().map(Self::from).collect();
+                Self::List(List::appended(ListType::Any, items, 0))
+            }
             Json::Object(entries) => Self::Map(
                 entries
                     .iter()

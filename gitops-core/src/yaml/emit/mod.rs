@@ -6,6 +6,7 @@ mod scalar;
 
 pub use key_order::{key_order, sort_by_key_order};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Number, Value};
 
 use self::analyze::{Analysis, Style};
@@ -256,6 +257,38 @@ impl Emitter {
         self.scalar(value, style, analysis, true);
     }
 
+    /// Writes bytes that are no text: base64 with the tag `!!binary`.
+    pub fn binary(&mut self, bytes: &[u8]) {
+        self.begin_node();
+        self.indicator("!!binary", true, false);
+        let text = base64_lines(bytes);
+        let (style, analysis) = style_of_base64(&text, self.dialect);
+        self.scalar(&text, style, analysis, true);
+    }
+
+    /// Writes a key of bytes that are no text; its value follows.
+    pub fn binary_key(&mut self, bytes: &[u8]) {
+        self.write_indent();
+        let text = base64_lines(bytes);
+        let (style, analysis) = style_of_base64(&text, self.dialect);
+        let simple = !analysis.multiline && text.len() + "!!binary".len() <= 128;
+        if let Some(Frame {
+            kind: FrameKind::Mapping { complex_key },
+            ..
+        }) = self.stack.last_mut()
+        {
+            *complex_key = !simple;
+        }
+        if !simple {
+            self.indicator("?", true, true);
+        }
+        self.indicator("!!binary", true, false);
+        self.scalar(&text, style, analysis, !simple);
+        if simple {
+            self.indicator(":", false, false);
+        }
+    }
+
     /// Writes a JSON value, keys sorted.
     pub fn value(&mut self, value: &Value) {
         match value {
@@ -358,5 +391,32 @@ impl Emitter {
     fn put_break(&mut self) {
         self.out.push('\n');
         self.column = 0;
+    }
+}
+
+/// Base64; what is longer than a line is broken into lines, each with its line break.
+fn base64_lines(bytes: &[u8]) -> String {
+    const LINE: usize = 70;
+    let mut rest = BASE64_STANDARD.encode(bytes);
+    if rest.len() < LINE {
+        return rest;
+    }
+    let mut lines = String::with_capacity(rest.len() + rest.len() / LINE + 1);
+    while !rest.is_empty() {
+        let after = rest.split_off(rest.len().min(LINE));
+        lines.push_str(&rest);
+        lines.push('\n');
+        rest = after;
+    }
+    lines
+}
+
+/// The tag says what base64 is, so that it needs no quotes.
+fn style_of_base64(text: &str, dialect: Dialect) -> (Style, Analysis) {
+    let (style, analysis) = analyze::style_of(text, false, dialect);
+    if analysis.multiline {
+        (style, analysis)
+    } else {
+        (Style::Plain, analysis)
     }
 }

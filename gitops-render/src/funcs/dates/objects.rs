@@ -181,6 +181,13 @@ impl Object for TimeObject {
         })
     }
 
+    fn json_failure(&self) -> Option<&'static str> {
+        let is_written = (0..=9999).contains(&self.0.civil().year);
+        (!is_written).then_some(
+            "json: error calling MarshalJSON for type time.Time: Time.MarshalJSON: year outside of range [0,9999]",
+        )
+    }
+
     fn to_json(&self) -> Option<Value> {
         Some(self.0.format(RFC3339_NANO).into())
     }

@@ -2,12 +2,16 @@
 
 use std::fmt::Write as _;
 
+use gitops_core::go::shortest;
+
 use crate::{
     funcs::{
         Registry,
         encoding::{Alphabet, encode_base},
     },
-    template::{CallError, Context, List, ListType, Map, MapType, Str, Value, with_stack},
+    template::{
+        CallError, Context, List, ListType, Map, MapType, Str, Value, fmt::format_float, with_stack,
+    },
 };
 
 use super::json_read::{JsonError, read};
@@ -177,6 +181,7 @@ impl Writer {
                 return Err(CallError::new("json: unsupported type: complex128"));
             }
             Value::Str(text) => write_string(&mut self.out, text, self.style.escape_html),
+            Value::Bytes(bytes) if bytes.is_nil() => self.out.extend_from_slice(b"null"),
             Value::Bytes(bytes) => {
                 let text = encode_base(Alphabet::Base64, bytes);
                 write_string(&mut self.out, text.as_bytes(), false);
@@ -192,6 +197,9 @@ impl Writer {
             Value::Map(map) if map.is_nil() => self.out.extend_from_slice(b"null"),
             Value::Map(map) => self.map(map)?,
             Value::Object(object) => {
+                if let Some(reason) = object.json_failure() {
+                    return Err(CallError::new(reason));
+                }
                 if let Some(value) = object.to_json().or_else(|| object.underlying()) {
                     return with_stack(|| self.value(&value));
                 }
@@ -307,7 +315,7 @@ impl Writer {
 fn float_text(value: f64) -> String {
     let absolute = value.abs();
     if absolute != 0.0 && !(1e-6..1e21).contains(&absolute) {
-        let text = format!("{value:e}");
+        let text = shortest(value);
         return match text.split_once('e') {
             Some((mantissa, exponent)) if !exponent.starts_with('-') => {
                 format!("{mantissa}e+{exponent}")
@@ -316,7 +324,7 @@ fn float_text(value: f64) -> String {
         };
     }
     // −0 keeps its sign.
-    format!("{value}")
+    format_float(value, b'f', None)
 }
 
 /// Writes a string with quotes; what is not UTF-8 becomes U+FFFD.

@@ -3,7 +3,7 @@
 
 use crate::{
     funcs::{Registry, dates},
-    template::{CallError, FunctionSet, Kind, Map, Value, fmt::format_float, with_stack},
+    template::{CallError, FunctionSet, Kind, Map, Object, Value, fmt::format_float, with_stack},
 };
 
 pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
@@ -300,8 +300,7 @@ fn entries_of(value: &Value) -> Vec<(String, Value)> {
         Value::Map(map) => of_map(map),
         Value::Object(object) => match object.underlying() {
             Some(Value::Map(map)) => of_map(&map),
-            _ => object
-                .fields()
+            _ => inlined(&**object)
                 .into_iter()
                 .filter(|(name, _)| name.starts_with(char::is_uppercase))
                 .map(|(name, value)| (name.to_owned(), value))
@@ -310,6 +309,18 @@ fn entries_of(value: &Value) -> Vec<(String, Value)> {
         },
         _ => Vec::new(),
     }
+}
+
+/// The fields; those of an embedded struct stand in its place.
+fn inlined(object: &dyn Object) -> Vec<(&'static str, Value)> {
+    let mut fields = object.fields();
+    if object.has_embedded_fields()
+        && let Some((_, Value::Object(embedded))) = fields.first()
+    {
+        let inner = embedded.fields();
+        fields.splice(0..1, inner);
+    }
+    fields
 }
 
 pub(super) fn dotted(key: &[String]) -> String {

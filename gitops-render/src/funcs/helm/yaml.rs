@@ -76,6 +76,9 @@ impl Writer {
             }
             Value::Complex(_) => return Err("json: unsupported type: complex128".into()),
             Value::Str(text) => self.string(text)?,
+            Value::Bytes(bytes) if bytes.is_nil() && self.dialect == Dialect::Json => {
+                self.emitter.null();
+            }
             Value::Bytes(bytes) => self.bytes(bytes)?,
             Value::List(list) if list.is_nil() && self.dialect == Dialect::Json => {
                 self.emitter.null();
@@ -148,7 +151,10 @@ impl Writer {
                     None => self.emitter.string(&text),
                 }
             }
-            Dialect::Direct => self.emitter.string(&text.to_str()),
+            Dialect::Direct => match text.as_str() {
+                Some(text) => self.emitter.string(text),
+                None => self.emitter.binary(text),
+            },
         }
         Ok(())
     }
@@ -161,17 +167,18 @@ impl Writer {
         };
         self.emitter.begin_mapping(entries.len());
         let texts: Vec<_> = entries.keys().map(Str::to_str).collect();
-        let mut order: Vec<(&str, &Value)> = texts
-            .iter()
-            .map(|key| &**key)
-            .zip(entries.values())
-            .collect();
+        let mut order: Vec<(&str, (&Str, &Value))> =
+            texts.iter().map(|key| &**key).zip(entries.iter()).collect();
         self.emitter.sort_entries(&mut order, |entry| entry.0);
-        for (key, value) in order {
-            if self.dialect == Dialect::Json {
-                check_key(key)?;
+        for (key, (bytes, value)) in order {
+            match self.dialect {
+                Dialect::Json => {
+                    check_key(key)?;
+                    self.emitter.key(key);
+                }
+                Dialect::Direct if bytes.as_str().is_none() => self.emitter.binary_key(bytes),
+                Dialect::Direct => self.emitter.key(key),
             }
-            self.emitter.key(key);
             self.value(value)?;
         }
         self.emitter.end_mapping();
@@ -181,6 +188,9 @@ impl Writer {
     fn object(&mut self, object: &dyn Object) -> Result<(), CallError> {
         if self.dialect == Dialect::Direct {
             return self.object_directly(object);
+        }
+        if let Some(reason) = object.json_failure() {
+            return Err(CallError::new(reason));
         }
         if let Some(value) = object.to_json().or_else(|| object.underlying()) {
             return self.value(&value);

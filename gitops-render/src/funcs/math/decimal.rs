@@ -1,5 +1,6 @@
 //! Decimal arithmetic of `github.com/shopspring/decimal` 1.4, from and to `float64`.
 
+use gitops_core::go::shortest;
 use num_bigint::{BigInt, Sign};
 
 use crate::template::CallError;
@@ -33,7 +34,7 @@ impl Decimal {
                 "Cannot create a Decimal from {name}"
             )));
         }
-        let text = format!("{value:e}");
+        let text = shortest(value);
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let coefficient: BigInt = format!("{whole}{decimals}").parse().unwrap_or_default();

@@ -132,13 +132,9 @@ fn go_max(a: f64, b: f64) -> f64 {
 
 /// Integers from `start` to before `stop`; none where the step leads elsewhere.
 fn ints(context: &mut Context<'_>, start: i64, stop: i64, step: i64) -> Result<List, CallError> {
-    Ok(List::typed(
-        ListType::Ints,
-        range(context, start, stop, step)?
-            .into_iter()
-            .map(Value::Int)
-            .collect(),
-    ))
+    let numbers = range(context, start, stop, step)?;
+    let items = numbers.into_iter().map(Value::Int).collect();
+    Ok(List::appended(ListType::Ints, items, 0))
 }
 
 fn range(

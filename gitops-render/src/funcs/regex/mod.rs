@@ -10,8 +10,8 @@ use self::{
     matching::{Pattern, quote_meta},
     syntax::PatternError,
 };
-use super::{Registry, strings::string_list};
-use crate::template::{CallError, Context, List, ListType, Str};
+use super::Registry;
+use crate::template::{CallError, Context, List, ListType, Str, Value};
 
 pub(super) fn register(registry: &mut Registry) {
     registry.add("regexQuoteMeta", |text: Str| quote_meta(&text.to_str()));
@@ -61,7 +61,7 @@ fn register_family(registry: &mut Registry, prefix: &str, failure: Failure) {
             Ok::<_, CallError>(if found.is_empty() {
                 List::nil(ListType::Strings)
             } else {
-                string_list(found)
+                List::appended(ListType::Strings, texts_of(found), 10)
             })
         },
     );
@@ -89,11 +89,20 @@ fn register_family(registry: &mut Registry, prefix: &str, failure: Failure) {
             let pattern = compile(context, &pattern, &text, failure)?;
             let text = text.to_str();
             Ok::<_, CallError>(match pattern.split(&text, count) {
-                Some(parts) => string_list(parts),
+                Some(parts) => {
+                    let parts = texts_of(parts);
+                    let room = parts.len().saturating_sub(1);
+                    List::appended(ListType::Strings, parts, room)
+                }
                 None => List::nil(ListType::Strings),
             })
         },
     );
+}
+
+fn texts_of<S: Into<Str>>(texts: impl IntoIterator<Item = S>) -> Vec<Value> {
+    let texts = texts.into_iter().map(|text| Value::Str(text.into()));
+    texts.collect()
 }
 
 fn compile(
@@ -118,7 +127,10 @@ fn compiled(pattern: &Str) -> Result<Rc<Pattern>, PatternError> {
     if let Some(kept) = kept {
         return Ok(kept);
     }
-    let new = Rc::new(Pattern::compile(&pattern.to_str())?);
+    let Some(source) = pattern.as_str() else {
+        return Err(PatternError::not_utf8(&pattern.to_str()));
+    };
+    let new = Rc::new(Pattern::compile(source)?);
     COMPILED.with_borrow_mut(|compiled| {
         // Starting anew is simpler than telling old ones from new ones, and rare.
         if compiled.len() >= KEPT {

@@ -8,9 +8,7 @@ use gitops_core::go::{quote, unicode::is_space};
 
 use self::search::{find, replace_all, split};
 use super::{Registry, Rest};
-use crate::template::{
-    CallError, Context, Entries, Limits, List, ListType, Map, MapType, Str, Value, fmt,
-};
+use crate::template::{CallError, Context, Entries, Limits, List, Map, MapType, Str, Value, fmt};
 
 pub(super) fn register(registry: &mut Registry) {
     registry.add("hello", || "Hello!");
@@ -299,17 +297,6 @@ fn numbered(parts: Vec<&[u8]>) -> Map {
         .map(|(index, part)| (Str::from(format!("_{index}")), Value::Str(Str::new(part))))
         .collect();
     Map::from_entries(MapType::Strings, entries)
-}
-
-/// A `[]string`.
-pub(super) fn string_list<S: Into<Str>>(texts: impl IntoIterator<Item = S>) -> List {
-    List::typed(
-        ListType::Strings,
-        texts
-            .into_iter()
-            .map(|text| Value::Str(text.into()))
-            .collect(),
-    )
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::template::{List, Map, Str, Value, with_stack};
+use crate::template::{List, ListType, Map, Str, Value, with_stack};
 
 /// A table of values.
 pub(crate) type Table = Map;
@@ -31,9 +31,10 @@ pub(crate) fn value_from_json(value: &Json) -> Value {
             _ => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
         },
         Json::String(text) => Value::Str(text.as_str().into()),
-        Json::Array(items) => {
-            with_stack(|| Value::list(items.iter().map(value_from_json).collect()))
-        }
+        Json::Array(items) => with_stack(|| {
+            let items = items.iter().map(value_from_json).collect();
+            Value::List(List::appended(ListType::Any, items, 0))
+        }),
         Json::Object(object) => with_stack(|| Value::Map(table_from_json(object))),
     }
 }

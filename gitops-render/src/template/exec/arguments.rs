@@ -138,6 +138,11 @@ pub(super) fn validate(frame: &Frame<'_>, slot: Slot, parameter: Type) -> Evalua
         _ => false,
     };
     if fits {
+        if let (Type::Any, Value::Object(object)) = (parameter, &slot.value)
+            && let Some(value) = object.as_argument()
+        {
+            return Ok(Slot { value, ..slot });
+        }
         return Ok(slot);
     }
     let actual = match &slot.value {

@@ -1,5 +1,7 @@
 //! Floating-point numbers as `strconv.FormatFloat` writes them.
 
+use gitops_core::go::shortest;
+
 /// Formats a number. The verb is one of `e E f g G x X b`; without a precision the digits are the
 /// fewest that read back as the same number.
 #[must_use]
@@ -69,7 +71,7 @@ struct Decimal {
 
 impl Decimal {
     fn shortest(value: f64) -> Self {
-        Self::read(value, &format!("{:e}", value.abs()))
+        Self::read(value, &shortest(value.abs()))
     }
 
     fn rounded(value: f64, digits: usize) -> Self {

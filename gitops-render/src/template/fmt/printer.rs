@@ -252,8 +252,8 @@ impl<'o> Printer<'o> {
     /// A `[]byte` as a slice of numbers.
     fn byte_items(&mut self, value: &Value, bytes: &[u8], verb: char) {
         self.items(
-            &value.type_name(),
-            false,
+            "[]byte",
+            value.is_nil(),
             bytes.iter().map(|byte| Value::Uint8(*byte)),
             verb,
             0,

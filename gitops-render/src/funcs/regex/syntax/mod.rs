@@ -26,6 +26,11 @@ impl PatternError {
         format!("regexp: Compile({}): {self}", quote_pattern(pattern))
     }
 
+    /// A pattern whose bytes are no text.
+    pub(super) fn not_utf8(pattern: &str) -> Self {
+        Reason::Utf8.at(pattern)
+    }
+
     /// A pattern that is fine for Go but needs more memory than is given here.
     pub(super) fn too_large(pattern: &str) -> Self {
         Reason::Large.at(pattern)
@@ -34,6 +39,8 @@ impl PatternError {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum Reason {
+    #[error("invalid UTF-8")]
+    Utf8,
     #[error("invalid character class range")]
     CharacterRange,
     #[error("invalid escape sequence")]

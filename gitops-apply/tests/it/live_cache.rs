@@ -175,3 +175,30 @@ async fn a_watch_that_ends_goes_on_and_one_that_is_forgotten_lists_again() {
     assert_eq!(setting.value("a").await, None);
     assert_eq!(setting.requests().0, 2);
 }
+
+#[tokio::test]
+async fn metadata_is_read_without_content_until_somebody_needs_that() {
+    let setting = Setting::new(0, 1000);
+    setting.apply("a", "1", "shop").await;
+    let outline = || async { setting.cache.metadata(&setting.kind).await.unwrap() };
+    let has_content = |objects: &gitops_core::pipeline::Objects, name: &str| {
+        let object = objects.get("default", name).unwrap();
+        object.as_map().contains_key("data")
+    };
+    assert!(!has_content(&*outline().await, "a"));
+    setting.apply("b", "1", "shop").await;
+    let objects = outline().await;
+    assert!(!has_content(&objects, "b"), "the watch brings no content");
+    let owner = Owner {
+        name: "shop".to_owned(),
+        ..Owner::default()
+    };
+    assert_eq!(objects.tracked_by(&owner).count(), 2);
+    setting.delete("b").await;
+    assert_eq!(outline().await.tracked_by(&owner).count(), 1);
+    assert_eq!(setting.requests(), (1, 1));
+
+    assert_eq!(setting.value("a").await.as_deref(), Some("1"));
+    assert!(has_content(&*outline().await, "a"), "what is there is used");
+    assert_eq!(setting.requests(), (2, 2));
+}

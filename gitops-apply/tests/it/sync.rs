@@ -735,6 +735,36 @@ async fn changes_that_are_none_are_asked_about_once() {
 }
 
 #[tokio::test]
+async fn an_edited_value_is_sent_without_a_question_and_asked_about_where_that_changed_nothing() {
+    let world = World::new();
+    let set = |value: &str| desired(vec![config("a", value)]);
+    assert_eq!(
+        world.sync(&set("first value")).await.phase,
+        OperationPhase::Succeeded
+    );
+    let live = world.live(&set("first value")).await;
+    assert!(world.plan(&set("first value"), &pruning()).await.is_empty());
+    world.cluster.clear_requests();
+    let confirmed = |set: DesiredSet| {
+        let (world, live) = (&world, &live);
+        async move {
+            let plan = world.plan(&set, &pruning()).await;
+            let plan = world.applier.confirm(plan, live, &world.cluster).await;
+            (plan.unwrap().is_empty(), world.cluster.requests().dry_runs)
+        }
+    };
+    assert_eq!(confirmed(set("second value")).await, (false, 0));
+    // It was not sent, or something turned it back.
+    assert_eq!(confirmed(set("second value")).await, (false, 1));
+    assert_eq!(
+        confirmed(set("second value")).await,
+        (false, 1),
+        "the answer is remembered"
+    );
+    assert_eq!(confirmed(set("third value")).await, (false, 1));
+}
+
+#[tokio::test]
 async fn a_custom_object_that_nobody_reports_on_does_not_hold_up_the_sync() {
     let world = World::new();
     let definition = object(json!({

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use gitops_core::selector::Selector;
 
 /// A GitOps engine in one binary: what a Git repository declares, a Kubernetes cluster becomes.
@@ -20,6 +20,11 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The whole command line. `template` reads its flags by itself, as Helm does.
+pub fn command() -> clap::Command {
+    Cli::command().subcommand(crate::commands::template::command())
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Apply a chart or directory of a repository, then reconcile every Application that appears
@@ -34,8 +39,6 @@ pub enum Command {
     Get(Get),
     /// Print every object of a cluster as one list
     Export(Export),
-    /// Render a chart as `helm template` does: same flags, same bytes
-    Template(crate::commands::template::Template),
     /// Keep reconciling: poll Git, watch the cluster, revert drift
     Run(Run),
     /// Bootstrap the demo shop on an embedded cluster and heal a drift before your eyes

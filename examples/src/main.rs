@@ -8,7 +8,7 @@ mod session;
 
 use std::process::exit;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::FromArgMatches as _;
 
 use crate::args::{Cli, Command};
 
@@ -21,12 +21,11 @@ const FAILED: i32 = 1;
 const DIFFERENT: i32 = 2;
 
 fn main() {
-    let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli.command)),
+        Ok(runtime) => runtime.block_on(run()),
         Err(error) => Err(error.into()),
     };
     match result {
@@ -47,20 +46,37 @@ fn main() {
     }
 }
 
-async fn run(command: Command) -> Exit {
-    match command {
+async fn run() -> Exit {
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    if let [_, first, rest @ ..] = arguments.as_slice()
+        && first == "template"
+    {
+        if let Some(done) = commands::template::run(rest).await {
+            return done;
+        }
+        let mut whole = args::command();
+        whole.build();
+        if let Some(template) = whole.find_subcommand_mut("template") {
+            output::print(&template.render_help().to_string());
+        }
+        return Ok(0);
+    }
+    let matches = args::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match cli.command {
         Command::Bootstrap(args) => commands::bootstrap::run(args).await,
         Command::Plan(args) => commands::plan::run(args).await,
         Command::Diff(args) => commands::diff::run(args).await,
         Command::Sync(args) => commands::sync::run(args).await,
         Command::Get(args) => commands::get::run(args).await,
         Command::Export(args) => commands::export::run(args).await,
-        Command::Template(args) => commands::template::run(args),
         Command::Run(args) => commands::run::run(args).await,
         Command::Demo(args) => commands::demo::run(args).await,
         Command::Completion(args) => {
             let mut out = Vec::new();
-            clap_complete::generate(args.shell, &mut Cli::command(), "gitops", &mut out);
+            clap_complete::generate(args.shell, &mut args::command(), "gitops", &mut out);
             output::print(&String::from_utf8_lossy(&out));
             Ok(0)
         }

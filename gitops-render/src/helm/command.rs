@@ -1,6 +1,6 @@
 //! `helm template` as a function: the same flags, the same output, the same errors.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use gitops_core::{glob::file_path_match, source::FileTree};
 
@@ -41,6 +41,8 @@ pub struct TemplateOptions {
     pub api_versions: Vec<String>,
     /// `--skip-schema-validation`.
     pub skip_schema_validation: bool,
+    /// `--output-dir`: documents are written to files instead of standard output.
+    pub into_files: bool,
     /// `--post-renderer`.
     pub post_renderer: Option<Arc<dyn PostRenderer>>,
     /// Everything else that a render depends on; its capabilities and schema validation are
@@ -62,6 +64,36 @@ pub struct CommandOutput {
     pub warnings: Vec<String>,
     /// The exit code.
     pub code: u8,
+    /// What belongs into the output directory, in the order of writing.
+    pub files: Vec<OutputFile>,
+    /// Name of the release, as far as it is known.
+    pub release: String,
+}
+
+/// A document for a file of the output directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OutputFile {
+    /// Path below the output directory.
+    pub path: String,
+    /// What is written.
+    pub content: String,
+    /// How it is written.
+    pub mode: WriteMode,
+    /// Whether `--release-name` puts the release's name before the path.
+    pub below_release: bool,
+}
+
+/// How a document comes into a file of the output directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum WriteMode {
+    /// A file of that name is replaced.
+    Replace,
+    /// Behind what was written to the file before.
+    Append,
+    /// Behind what the file has already, if it exists.
+    AppendIfPresent,
 }
 
 /// Where the command finds the chart.
@@ -72,6 +104,9 @@ pub enum ChartSource<'a> {
     Directory(&'a dyn FileTree),
     /// The content of a `.tgz`.
     Archive(&'a [u8]),
+    /// There is no chart: why not, in Helm's words. What is wrong with the release's name or the
+    /// Kubernetes version is said first.
+    Missing(&'a str),
 }
 
 /// Runs `helm template [NAME] CHART`, with all texts as Helm writes them.
@@ -82,25 +117,18 @@ pub fn template(
     profile: &Profile,
     files: &dyn ReadFile,
 ) -> CommandOutput {
-    match try_template(chart, options, profile, files) {
-        Ok((stdout, warnings)) => CommandOutput {
-            stdout,
-            warnings,
-            ..CommandOutput::default()
-        },
-        Err(error) => {
-            let hint = if error.has_partial_release() {
-                "\n\nUse --debug flag to render out invalid YAML"
-            } else {
-                ""
-            };
-            CommandOutput {
-                stderr: format!("Error: {error}{hint}\n"),
-                code: 1,
-                ..CommandOutput::default()
-            }
-        }
+    let mut written = CommandOutput::default();
+    if let Err(error) = write_template(chart, options, profile, files, &mut written) {
+        let hint = if error.has_partial_release() {
+            "\n\nUse --debug flag to render out invalid YAML"
+        } else {
+            ""
+        };
+        written.stdout.clear();
+        written.stderr = format!("Error: {error}{hint}\n");
+        written.code = 1;
     }
+    written
 }
 
 /// Runs `helm template [NAME] CHART`; what it would print, and warnings.
@@ -110,6 +138,18 @@ pub fn try_template(
     profile: &Profile,
     files: &dyn ReadFile,
 ) -> Result<(String, Vec<String>), HelmError> {
+    let mut written = CommandOutput::default();
+    write_template(chart, options, profile, files, &mut written)?;
+    Ok((written.stdout, written.warnings))
+}
+
+fn write_template(
+    chart: ChartSource<'_>,
+    options: &TemplateOptions,
+    profile: &Profile,
+    files: &dyn ReadFile,
+    written: &mut CommandOutput,
+) -> Result<(), HelmError> {
     let mut capabilities = Capabilities::default_of(profile);
     if let Some(version) = options.kube_version.as_deref().filter(|v| !v.is_empty()) {
         capabilities.kube_version = KubeVersion::parse(version, profile)?;
@@ -117,15 +157,20 @@ pub fn try_template(
     let extra = options.api_versions.iter().flat_map(|item| item.split(','));
     capabilities.api_versions.extend(extra.map(str::to_owned));
     let mut release = Release::named(release_name(options, profile)?);
+    written.release = release.name.clone();
     if let Some(namespace) = options.namespace.as_deref().filter(|n| !n.is_empty()) {
         release.namespace = namespace.to_owned();
     }
     release.is_upgrade = options.is_upgrade;
+    if let ChartSource::Missing(message) = chart {
+        return Err(HelmError::request(message));
+    }
 
     let values = options.values.merge(profile, files)?;
     let chart = match chart {
         ChartSource::Directory(tree) => Chart::load_with(tree, profile, &options.load)?,
         ChartSource::Archive(archive) => Chart::load_archive(archive, profile, &options.load)?,
+        ChartSource::Missing(message) => return Err(HelmError::request(message)),
     };
     check_installable(&chart)?;
     check_dependencies(&chart, profile)?;
@@ -135,20 +180,26 @@ pub fn try_template(
     let output = Helm::new(profile.clone())
         .with_options(render)
         .render(&chart, &release, values)?;
+    written.warnings.clone_from(&output.warnings);
     let print = PrintOptions {
         include_crds: options.include_crds,
         no_hooks: options.no_hooks,
         skip_tests: options.skip_tests,
     };
     let text = match &options.post_renderer {
+        _ if options.into_files => {
+            written.files = output.files(&print);
+            "\n".to_owned()
+        }
         Some(post_renderer) => output.post_rendered(&print, &**post_renderer)?,
         None => output.text(&print),
     };
-    if options.show_only.is_empty() {
-        return Ok((text, output.warnings));
-    }
-    let text = show_only(&text, &options.show_only, profile)?;
-    Ok((text, output.warnings))
+    written.stdout = if options.show_only.is_empty() {
+        text
+    } else {
+        show_only(&text, &options.show_only, profile)?
+    };
+    Ok(())
 }
 
 fn release_name(options: &TemplateOptions, profile: &Profile) -> Result<String, HelmError> {
@@ -170,7 +221,17 @@ fn rendered_name(
 ) -> Result<String, HelmError> {
     const NAME: &str = "name-template";
     let failed = |error: TemplateError| HelmError::request(error.to_string());
-    let program = Program::parse([(NAME, text)], &profile.engine_options()).map_err(failed)?;
+    // The words of the template package itself, where those of charts are Helm's.
+    let unparsed = |error: TemplateError| {
+        let text = error.to_string();
+        let place = text.strip_prefix("parse error at (");
+        let words = place.and_then(|rest| rest.split_once("): "));
+        HelmError::request(match words {
+            Some((place, reason)) => format!("template: {place}: {reason}"),
+            None => text,
+        })
+    };
+    let program = Program::parse([(NAME, text)], &profile.engine_options()).map_err(unparsed)?;
     let mut host = Host::new(options.render.now)
         .with_randomness(options.render.randomness.clone())
         .with_limits(options.render.limits);
@@ -245,6 +306,45 @@ impl Output {
         Ok(self.printed(changed, options))
     }
 
+    /// The files that `helm template --output-dir` writes.
+    #[must_use]
+    pub fn files(&self, options: &PrintOptions) -> Vec<OutputFile> {
+        let file = |path: &str, content: &str, mode, below_release| {
+            let mut text = String::with_capacity(HEADER.len() + path.len() + content.len() + 2);
+            print_document(&mut text, path, content);
+            OutputFile {
+                path: path.to_owned(),
+                content: text,
+                mode,
+                below_release,
+            }
+        };
+        let mut seen = BTreeSet::new();
+        let mut mode = |path: String| {
+            if seen.insert(path) {
+                WriteMode::Replace
+            } else {
+                WriteMode::Append
+            }
+        };
+        let mut files = Vec::new();
+        if options.include_crds {
+            for crd in &self.crds {
+                let mode = mode(crd.path.clone());
+                files.push(file(&crd.path, &crd.content, mode, false));
+            }
+        }
+        for manifest in &self.manifests {
+            let path = manifest.template();
+            files.push(file(path, manifest.text(), mode(path.to_owned()), true));
+        }
+        for hook in self.printed_hooks(options) {
+            let mode = WriteMode::AppendIfPresent;
+            files.push(file(hook.template(), hook.text(), mode, true));
+        }
+        files
+    }
+
     /// Manifests, and CRDs where they are wanted, as Helm keeps them in a release.
     fn installed(&self, options: &PrintOptions) -> String {
         let size: usize = self
@@ -270,15 +370,17 @@ impl Output {
         let blank = text.len() - text.trim_start().len();
         text.drain(..blank);
         text.push('\n');
-        let is_test = |hook: &Document| hook.hook().is_some_and(super::Hook::is_test);
-        if !options.no_hooks {
-            for hook in &self.hooks {
-                if !(options.skip_tests && is_test(hook)) {
-                    print_document(&mut text, hook.template(), hook.text());
-                }
-            }
+        for hook in self.printed_hooks(options) {
+            print_document(&mut text, hook.template(), hook.text());
         }
         text
+    }
+
+    fn printed_hooks(&self, options: &PrintOptions) -> impl Iterator<Item = &Document> {
+        let (no_hooks, skip_tests) = (options.no_hooks, options.skip_tests);
+        let is_test = |hook: &Document| hook.hook().is_some_and(super::Hook::is_test);
+        let hooks = self.hooks.iter().filter(move |_| !no_hooks);
+        hooks.filter(move |hook| !(skip_tests && is_test(hook)))
     }
 }
 

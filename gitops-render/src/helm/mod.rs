@@ -35,7 +35,8 @@ pub use chart::{
     ArchiveLimits, Chart, ChartFile, Dependency, LoadOptions, Lock, Maintainer, Metadata,
 };
 pub use command::{
-    ChartSource, CommandOutput, PrintOptions, TemplateOptions, template, try_template,
+    ChartSource, CommandOutput, OutputFile, PrintOptions, TemplateOptions, WriteMode, template,
+    try_template,
 };
 #[cfg(feature = "repositories")]
 pub(crate) use dependencies::is_in_range;

@@ -139,7 +139,7 @@ impl ChartRepositories {
         Ok(added)
     }
 
-    fn repository_of(&self, dependency: &Dependency) -> Result<String, SourceError> {
+    pub(super) fn repository_of(&self, dependency: &Dependency) -> Result<String, SourceError> {
         let repository = &dependency.repository;
         if repository.is_empty() {
             return Err(invalid(
@@ -199,7 +199,7 @@ impl ChartRepositories {
     }
 }
 
-fn invalid(path: &str, reason: &str) -> SourceError {
+pub(super) fn invalid(path: &str, reason: &str) -> SourceError {
     SourceError::Other {
         class: ErrorClass::Invalid,
         source: format!("{path}: {reason}").into(),
@@ -253,23 +253,28 @@ fn copy_directory(
 
 /// Whether a lock was made for these dependencies: its digest is over both.
 fn lock_fits(lock: &Lock, declared: &[Dependency]) -> bool {
-    let digest = |text: String| {
-        let text = text
-            .replace('<', "\\u003c")
-            .replace('>', "\\u003e")
-            .replace('&', "\\u0026");
-        format!(
-            "sha256:{}",
-            gitops_core::source::ContentId::of(text.as_bytes()).0
-        )
-    };
-    let list = |dependencies: &[Dependency]| -> Vec<String> {
-        dependencies.iter().map(dependency_json).collect()
-    };
-    let declared = list(declared).join(",");
-    let locked = list(&lock.dependencies).join(",");
-    lock.digest == digest(format!("[[{declared}],[{locked}]]"))
-        || lock.digest == digest(format!("{{\"dependencies\":[{declared}]}}"))
+    lock.digest == lock_digest(declared, &lock.dependencies)
+        || lock.digest == digest(format!("{{\"dependencies\":[{}]}}", list_json(declared)))
+}
+
+/// What Helm writes into a lock of these dependencies.
+pub(super) fn lock_digest(declared: &[Dependency], locked: &[Dependency]) -> String {
+    let (declared, locked) = (list_json(declared), list_json(locked));
+    digest(format!("[[{declared}],[{locked}]]"))
+}
+
+fn list_json(dependencies: &[Dependency]) -> String {
+    let list: Vec<String> = dependencies.iter().map(dependency_json).collect();
+    list.join(",")
+}
+
+fn digest(text: String) -> String {
+    let text = text
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026");
+    let id = gitops_core::source::ContentId::of(text.as_bytes());
+    format!("sha256:{}", id.0)
 }
 
 /// A dependency as Go writes it: fields in the order of the struct, empty ones left out.

@@ -4,10 +4,10 @@ use std::{fmt, io::Read as _, path::PathBuf, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use gitops_core::{ErrorClass, source::SourceError};
-use reqwest::{Client, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, StatusCode};
 use url::Url;
 
-use crate::repositories::Credential;
+use crate::repositories::{Credential, RepositoryOptions, TlsOptions};
 
 /// Where a file or directory is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,11 +94,13 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    pub(super) fn new(timeout: Duration, limit: u64) -> Result<Self, SourceError> {
+    pub(super) fn new(options: &RepositoryOptions) -> Result<Self, SourceError> {
+        let timeout = options.timeout;
         let client = Client::builder()
             .timeout(timeout)
             .connect_timeout(timeout)
-            .user_agent(concat!("gitops/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!("gitops/", env!("CARGO_PKG_VERSION")));
+        let client = with_certificates(client, &options.tls)?
             .build()
             .map_err(|error| SourceError::Other {
                 class: ErrorClass::Internal,
@@ -107,7 +109,7 @@ impl Fetcher {
         Ok(Self {
             client,
             timeout,
-            limit,
+            limit: options.download_bytes,
         })
     }
 
@@ -185,6 +187,39 @@ impl Fetcher {
             allowed: self.limit,
         })
     }
+}
+
+fn with_certificates(
+    mut client: ClientBuilder,
+    tls: &TlsOptions,
+) -> Result<ClientBuilder, SourceError> {
+    let invalid = |what: &str, reason: String| SourceError::Other {
+        class: ErrorClass::Invalid,
+        source: format!("{what} cannot be used: {reason}").into(),
+    };
+    if let Some(ca) = &tls.ca {
+        let certificates = Certificate::from_pem_bundle(ca)
+            .map_err(|error| invalid("the CA bundle", error.to_string()))?;
+        if certificates.is_empty() {
+            let reason = "it has no certificate in PEM";
+            return Err(invalid("the CA bundle", reason.to_owned()));
+        }
+        client = client.tls_certs_only(certificates);
+    }
+    match (&tls.certificate, &tls.key) {
+        (Some(certificate), Some(key)) => {
+            let pem = [certificate.as_ref(), b"\n", key.as_ref()].concat();
+            let identity = Identity::from_pem(&pem)
+                .map_err(|error| invalid("the client's certificate and key", error.to_string()))?;
+            client = client.identity(identity);
+        }
+        (None, None) => {}
+        _ => {
+            let reason = "certificate and key belong together, one is missing";
+            return Err(invalid("the client's certificate", reason.to_owned()));
+        }
+    }
+    Ok(client.tls_danger_accept_invalid_certs(tls.accept_invalid_certificates))
 }
 
 fn check_status(url: &str, response: &reqwest::Response) -> Result<(), SourceError> {

@@ -11,6 +11,7 @@ mod fetch;
 mod index;
 mod overlay;
 mod source;
+mod update;
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +29,7 @@ use self::{
     index::{Entry, Index},
 };
 pub use source::ChartRepository;
+pub use update::DependencyUpdate;
 
 #[allow(unused_imports, reason = "named in the documentation")]
 use gitops_core::{render::Dependencies, source::Source};
@@ -107,6 +109,22 @@ pub struct RepositoryOptions {
     pub local_repositories: bool,
     /// What lock files decide.
     pub lock: LockPolicy,
+    /// Certificates of HTTPS connections.
+    pub tls: TlsOptions,
+}
+
+/// Which servers are believed over HTTPS, and who the client is.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct TlsOptions {
+    /// PEM: the only certificates that sign servers' certificates; those of the system otherwise.
+    pub ca: Option<Bytes>,
+    /// PEM: the client's certificate.
+    pub certificate: Option<Bytes>,
+    /// PEM: the key of the client's certificate.
+    pub key: Option<Bytes>,
+    /// Believes every server.
+    pub accept_invalid_certificates: bool,
 }
 
 impl Default for RepositoryOptions {
@@ -119,6 +137,7 @@ impl Default for RepositoryOptions {
             download_bytes: 100 << 20,
             local_repositories: false,
             lock: LockPolicy::default(),
+            tls: TlsOptions::default(),
         }
     }
 }
@@ -147,6 +166,22 @@ struct Shared {
     completed: Mutex<BTreeMap<String, Completed>>,
 }
 
+/// A chart that a repository has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundChart {
+    repository: String,
+    chart: String,
+    entry: Entry,
+}
+
+impl FoundChart {
+    /// The exact version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.entry.version
+    }
+}
+
 /// How many charts are kept.
 const KEPT_CHARTS: usize = 128;
 
@@ -155,7 +190,7 @@ impl ChartRepositories {
     pub fn new(options: RepositoryOptions) -> Result<Self, SourceError> {
         Ok(Self {
             shared: Arc::new(Shared {
-                fetcher: Fetcher::new(options.timeout, options.download_bytes)?,
+                fetcher: Fetcher::new(&options)?,
                 options,
                 charts: Mutex::default(),
                 completed: Mutex::default(),
@@ -185,6 +220,35 @@ impl ChartRepositories {
         let entry = index.find(repository, chart, version)?;
         let archive = self.archive(repository, chart, entry).await?;
         Ok((entry.version.clone(), archive))
+    }
+
+    /// Finds a chart in a repository's index, by an exact version or a range.
+    pub async fn find(
+        &self,
+        repository: &str,
+        chart: &str,
+        version: &str,
+    ) -> Result<FoundChart, SourceError> {
+        let index = self.index(repository).await?;
+        let entry = index.find(repository, chart, version)?.clone();
+        Ok(FoundChart {
+            repository: repository.to_owned(),
+            chart: chart.to_owned(),
+            entry,
+        })
+    }
+
+    /// Reads a chart that was found, and checks it against the digest of the index.
+    pub async fn fetch(&self, found: &FoundChart) -> Result<Bytes, SourceError> {
+        self.archive(&found.repository, &found.chart, &found.entry)
+            .await
+    }
+
+    /// Reads the file at a URL, with the credentials that belong to it.
+    pub async fn file(&self, url: &str) -> Result<Bytes, SourceError> {
+        let credential = self.shared.options.credentials.for_repository(url);
+        let place = self.place(url)?;
+        self.shared.fetcher.get(&place, credential.as_ref()).await
     }
 
     async fn index(&self, repository: &str) -> Result<Index, SourceError> {

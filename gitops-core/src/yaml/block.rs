@@ -331,7 +331,7 @@ mod tests {
             words.clone().prop_map(|words| format!("'{words}'")),
             words.clone().prop_map(|words| format!("\"{words}\"")),
             words.clone().prop_map(|words| format!("{words}'")),
-            words.clone().prop_map(|words| format!("{words}\"")),
+            words.prop_map(|words| format!("{words}\"")),
             Just(String::new()),
             Just("|".to_owned()),
             Just("|-".to_owned()),
@@ -367,7 +367,7 @@ mod tests {
                 text.pop();
             }
             for options in [Options::default(), Options::strict()] {
-                if let Some(value) = super::value(&text, &options) {
+                if let Some(value) = value(&text, &options) {
                     prop_assert_eq!(scanned(&text, &options), Ok(value), "{}", text);
                 }
             }
@@ -377,12 +377,12 @@ mod tests {
     #[test]
     fn scalars_of_every_style_are_taken() {
         let text = "---\na: b\n  c\n\n  d # e\nf: 'g''\n\n  h '\ni: \"j\\n\n  k\"\nl: |\n\n  m\n    n\n\n\no:\n- |-\n  p\n-\n- q: [1, \"r\"]\n  s: {}\n  \"t\": 0644\n";
-        let value = super::value(text, &Options::default());
+        let found = value(text, &Options::default());
         let expected = serde_json::json!({
             "a": "b c\nd", "f": "g'\nh ", "i": "j\n k", "l": "\nm\n  n\n",
             "o": ["p", null, {"q": [1, "r"], "s": {}, "t": 420}],
         });
-        assert_eq!(value.as_ref(), Some(&expected));
+        assert_eq!(found.as_ref(), Some(&expected));
         assert_eq!(scanned(text, &Options::default()), Ok(expected));
     }
 }

@@ -495,7 +495,12 @@ async fn fetches_are_told_of_and_can_be_cancelled() {
     let late = tokio::time::timeout(Duration::from_millis(200), source.tree(&revision)).await;
     assert!(late.is_err());
     // Nothing is left behind, and the next attempt succeeds.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    for _ in 0..200 {
+        if leftovers(&world).is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(leftovers(&world), Vec::<String>::new());
     server.set(Behaviour::default());
     listener.take();

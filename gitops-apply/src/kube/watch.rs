@@ -9,6 +9,7 @@ use futures::{
 use gitops_core::cluster::{ClusterError, ListScope, ServedKind, WatchEvent};
 use kube::core::WatchEvent as Raw;
 use serde_json::Value;
+use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     KubeCluster, failure,
@@ -35,7 +36,7 @@ pub(super) async fn open(
         .map_err(|error| expired(error, from))?;
     let gvk = scope.gvk.clone();
     let from = from.to_owned();
-    let stream = heard(events, cluster.options.watch_silence).map(move |event| {
+    let stream = received(events, cluster.options.watch_silence).map(move |event| {
         match event.map_err(|error| failure::of(error, &call).error)? {
             Raw::Added(object) => manifest(object, &gvk).map(WatchEvent::Added),
             Raw::Modified(object) => manifest(object, &gvk).map(WatchEvent::Modified),
@@ -57,17 +58,28 @@ async fn opening(cluster: &KubeCluster, call: &Call) -> Result<Events, Failed> {
     }
 }
 
-/// The events, until none comes for too long.
-fn heard(
-    events: Events,
+/// The events, until none comes for too long. They are received as they come, not as they are asked
+/// for: who reads what there is, and not more, gets all that the server has sent.
+fn received(
+    mut events: Events,
     silence: Duration,
 ) -> impl futures::Stream<Item = Result<Raw<Value>, kube::Error>> + Send {
-    stream::unfold(events, move |mut events| async move {
-        // Who reads what there is, and not more, must get all of it: the runtime's budget would
-        // make a watch look idle.
-        let next = tokio::task::unconstrained(events.next());
-        let next = tokio::time::timeout(silence, next).await;
-        Some((next.ok()??, events))
+    /// So many events wait for a reader before the server is made to wait.
+    const WAITING: usize = 16_384;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let mut receiving = JoinSet::new();
+    receiving.spawn(async move {
+        while let Ok(Some(event)) = tokio::time::timeout(silence, events.next()).await {
+            if sender.send(event).await.is_err() {
+                return;
+            }
+        }
+    });
+    // The task ends with the stream.
+    stream::unfold((receiver, receiving), |(mut receiver, receiving)| async {
+        // The runtime's budget would make a watch look idle.
+        let next = tokio::task::unconstrained(receiver.recv()).await?;
+        Some((next, (receiver, receiving)))
     })
 }
 

@@ -111,9 +111,9 @@ impl Controller {
             field_manager: "gitops-controller".to_owned(),
             ..WriteOptions::default()
         };
-        let cluster = &self.pipeline().cluster;
         let address = object.object_ref();
-        let patched = cluster
+        let patched = self
+            .pipeline()
             .patch(&address, &Patch::Merge(patch), &options)
             .await;
         patched.map(|_| ())

@@ -438,7 +438,6 @@ impl Controller {
             ..WriteOptions::default()
         };
         self.pipeline
-            .cluster
             .patch(address, &Patch::Json(patch), &options)
             .await?;
         Ok(true)

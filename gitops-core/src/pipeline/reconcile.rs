@@ -6,8 +6,8 @@ use crate::{
     app::{AppProject, Application, ApplicationStatus, OperationPhase, ProjectRules},
     apply::{Checkpoints, ExecuteContext, ExecuteOptions},
     clock::Timestamp,
-    cluster::Propagation,
-    object::{ObjectId, Scope},
+    cluster::{Cluster as _, ClusterError, Patch, Propagation, WriteOptions},
+    object::{Manifest, ObjectId, ObjectRef, Scope},
     pipeline::{
         Comparison, Pipeline, PipelineError, SyncRequest,
         decide::{CONTESTED, Decision, Tries, decide, finished_at},
@@ -227,6 +227,22 @@ impl Pipeline {
         // What the answers have shown is known before the watches tell it.
         self.live.note(cluster.into_written()).await;
         Ok(report?)
+    }
+
+    /// Patches an object; the next look at the live state sees what came of it.
+    ///
+    /// # Errors
+    /// When the cluster refuses it.
+    pub async fn patch(
+        &self,
+        object: &ObjectRef,
+        patch: &Patch,
+        options: &WriteOptions,
+    ) -> Result<Manifest, ClusterError> {
+        let cluster = Noting::new(&*self.cluster);
+        let answer = cluster.patch(object, patch, options).await;
+        self.live.note(cluster.into_written()).await;
+        answer
     }
 
     /// Deletes everything that an application has, and forgets its state.

@@ -39,7 +39,7 @@ impl Default for TreeLimits {
 /// A directory of the local file system. Symlinks are followed while they stay inside it.
 ///
 /// Files are read when they are asked for; nothing is cached but the knowledge which directories
-/// lie inside.
+/// lie inside: those that were listed, and those whose real place was looked up.
 #[derive(Debug)]
 pub struct DirTree {
     root: PathBuf,
@@ -119,15 +119,51 @@ impl DirTree {
         }
         match self.root.join(directory).canonicalize() {
             Ok(real) if real.starts_with(&self.root) => {
-                if let Ok(mut inside) = self.inside.write() {
-                    inside.insert(directory.to_owned());
-                }
+                self.know(directory.to_owned());
                 Ok(true)
             }
             Ok(_) => Err(outside(directory)),
             Err(error) if is_absent(&error) => Ok(false),
             Err(error) => Err(failed(directory, error)),
         }
+    }
+
+    /// Notes that a directory lies inside.
+    fn know(&self, directory: String) {
+        if let Ok(mut inside) = self.inside.write() {
+            inside.insert(directory);
+        }
+    }
+
+    /// Opens what is at a clean path. A symlink is no plain file: its target is looked up first.
+    fn open_file(&self, path: &str) -> Result<Option<(fs::File, fs::Metadata)>, TreeError> {
+        let is_reachable = match path.rsplit_once('/') {
+            Some((parent, _)) => self.is_inside(parent)?,
+            None => true,
+        };
+        if !is_reachable {
+            return Ok(None);
+        }
+        let opened = match open_without_following(&self.root.join(path)) {
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(_) => None,
+            Ok(file) => Some(file),
+        };
+        let file = match opened {
+            Some(file) => file,
+            None => match self.locate(path)? {
+                Some((place, metadata)) if metadata.is_file() => {
+                    open_without_following(&place).map_err(|error| failed(path, error))?
+                }
+                Some((_, metadata)) if !metadata.is_dir() => {
+                    let error = io::Error::other("it is not a regular file");
+                    return Err(failed(path, error));
+                }
+                _ => return Ok(None),
+            },
+        };
+        let metadata = file.metadata().map_err(|error| failed(path, error))?;
+        Ok(Some((file, metadata)))
     }
 
     fn kind(&self, path: &str, entry: &fs::DirEntry) -> Result<EntryKind, TreeError> {
@@ -189,9 +225,8 @@ impl DirTree {
 
 impl FileTree for DirTree {
     fn read(&self, path: &str) -> Result<Option<Bytes>, TreeError> {
-        use io::Read as _;
         let path = clean_path(path)?;
-        let Some((place, metadata)) = self.locate(&path)? else {
+        let Some((mut file, metadata)) = self.open_file(&path)? else {
             return Ok(None);
         };
         if metadata.is_dir() {
@@ -201,25 +236,16 @@ impl FileTree for DirTree {
             let error = io::Error::other("it is not a regular file");
             return Err(failed(&path, error));
         }
-        let too_large = || TreeError::LimitExceeded {
-            path: path.clone(),
-            limit: "file size in bytes",
-            allowed: self.limits.file_bytes,
-        };
         if metadata.len() > self.limits.file_bytes {
-            return Err(too_large());
+            return Err(TreeError::LimitExceeded {
+                path,
+                limit: "file size in bytes",
+                allowed: self.limits.file_bytes,
+            });
         }
-        let mut content = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
-        fs::File::open(place)
-            .and_then(|file| {
-                // The file can grow between the look at its size and the read.
-                file.take(self.limits.file_bytes + 1)
-                    .read_to_end(&mut content)
-            })
-            .map_err(|error| failed(&path, error))?;
-        if content.len() as u64 > self.limits.file_bytes {
-            return Err(too_large());
-        }
+        let mut content = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
+        let read = fill(&mut file, &mut content).map_err(|error| failed(&path, error))?;
+        content.truncate(read);
         Ok(Some(content.into()))
     }
 
@@ -239,7 +265,11 @@ impl FileTree for DirTree {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            let kind = self.kind(&join(&dir, &name), &entry)?;
+            let path = join(&dir, &name);
+            let kind = self.kind(&path, &entry)?;
+            if kind == EntryKind::Directory && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                self.know(path);
+            }
             listed.push(Entry { name, kind });
             if listed.len() > self.limits.directory_entries {
                 return Err(TreeError::LimitExceeded {
@@ -307,6 +337,40 @@ pub(crate) fn join(dir: &str, name: &str) -> String {
     } else {
         format!("{dir}/{name}")
     }
+}
+
+/// Opens a file that is no symlink, without waiting for a pipe to have a writer.
+#[cfg(unix)]
+fn open_without_following(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+}
+
+/// Opens a regular file.
+#[cfg(not(unix))]
+fn open_without_following(path: &Path) -> io::Result<fs::File> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    fs::File::open(path)
+}
+
+/// Reads until a buffer is full or the file ends; how much was read.
+fn fill(file: &mut fs::File, buffer: &mut [u8]) -> io::Result<usize> {
+    use io::Read as _;
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 fn outside(path: &str) -> TreeError {
@@ -397,6 +461,21 @@ mod tests {
                 EntryKind::Directory
             ]
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn reads_regular_files_only() {
+        let root = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(root.path().join("pipe"))
+            .status();
+        assert!(made.unwrap().success());
+        let tree = DirTree::open(root.path()).unwrap();
+        // A pipe without a writer would let a read wait forever.
+        assert!(matches!(tree.read("pipe"), Err(TreeError::Other { .. })));
+        fs::write(root.path().join("empty"), "").unwrap();
+        assert_eq!(tree.read("empty").unwrap().unwrap(), "");
     }
 
     #[test]

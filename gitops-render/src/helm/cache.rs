@@ -12,7 +12,10 @@ use bytes::Bytes;
 #[cfg(feature = "schema")]
 use crate::helm::schema::{Schema, compile};
 use crate::{
-    helm::{HelmError, Profile, manifest::Content},
+    helm::{
+        HelmError, Profile,
+        manifest::{Content, RenderedFile},
+    },
     template::{Program, lossy},
 };
 
@@ -23,6 +26,8 @@ pub(crate) struct Cache {
     programs: Mutex<HashMap<u64, Arc<Program>>>,
     /// Documents that were read, where later renders may give the same.
     documents: Option<Mutex<Generations>>,
+    /// What templates gave last, by path.
+    files: Mutex<HashMap<Arc<str>, Arc<RenderedFile>>>,
     /// Schemas of values by their places in memory, where the chart keeps their texts.
     #[cfg(feature = "schema")]
     schemas: Mutex<HashMap<usize, Arc<Result<Schema, String>>>>,
@@ -69,6 +74,20 @@ impl Cache {
         Ok(program)
     }
 
+    /// What a template gave last, if that is this text.
+    pub(crate) fn file(&self, path: &str, text: &[u8]) -> Option<Arc<RenderedFile>> {
+        self.documents.as_ref()?;
+        let known = lock(&self.files).get(path).cloned();
+        known.filter(|known| known.text().as_bytes() == text)
+    }
+
+    /// Notes what a template gave.
+    pub(crate) fn keep(&self, path: &Arc<str>, file: &Arc<RenderedFile>) {
+        if self.documents.is_some() {
+            lock(&self.files).insert(path.clone(), file.clone());
+        }
+    }
+
     /// The document in a part of a rendered file: an earlier one of the same text is not read again.
     pub(crate) fn document(
         &self,
@@ -79,15 +98,20 @@ impl Cache {
         let Some(documents) = &self.documents else {
             return Content::read(file, range, profile).map(Arc::new);
         };
-        let text = &file[range];
+        let text = &file[range.clone()];
         let key = fingerprint(text.as_bytes());
         let known = lock(documents).get(key);
         if let Some(known) = known.filter(|known| known.text() == text) {
             return Ok(known);
         }
-        // A text of its own: what is kept must not keep the rest of the file.
-        let alone = Arc::new(text.to_owned());
-        let content = Arc::new(Content::read(&alone, 0..alone.len(), profile)?);
+        // What is kept must not keep much of the rest of the file.
+        let content = if 2 * range.len() > file.len() {
+            Content::read(file, range, profile)?
+        } else {
+            let alone = Arc::new(text.to_owned());
+            Content::read(&alone, 0..alone.len(), profile)?
+        };
+        let content = Arc::new(content);
         lock(documents).insert(key, content.clone());
         Ok(content)
     }
@@ -200,6 +224,28 @@ mod tests {
         }
         let generations = lock(cache.documents.as_ref().unwrap());
         assert!(generations.young.len() + generations.old.len() < 8);
+    }
+
+    #[test]
+    fn a_file_that_comes_out_as_before_is_known() {
+        let cache = Cache::with_documents();
+        let profile = Profile::helm_4_3();
+        let path: Arc<str> = "web/templates/a.yaml".into();
+        let text = "kind: A\n---\nkind: B\n";
+        let file = RenderedFile::read(&path, text.to_owned(), &profile, &cache).unwrap();
+        let file = Arc::new(file);
+        cache.keep(&path, &file);
+        let known = cache.file(&path, text.as_bytes()).unwrap();
+        assert!(Arc::ptr_eq(&known, &file));
+        assert!(cache.file(&path, b"kind: A\n").is_none());
+        assert!(
+            cache
+                .file("web/templates/b.yaml", text.as_bytes())
+                .is_none()
+        );
+        let forgetful = Cache::default();
+        forgetful.keep(&path, &file);
+        assert!(forgetful.file(&path, text.as_bytes()).is_none());
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! From rendered files to manifests and hooks in Helm's order.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     ops::Range,
     sync::{Arc, OnceLock},
@@ -12,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::helm::{
     HelmError, Profile,
+    cache::Cache,
     chart::decode::{Struct, Type, TypeNames, decode},
     sort::rank,
     split::split_documents,
@@ -247,27 +247,46 @@ impl TypeNames for HeadTypes<'_> {
     }
 }
 
-/// Reads a document: a part of a text.
-type ReadContent<'a> = &'a dyn Fn(&Arc<String>, Range<usize>) -> Result<Arc<Content>, String>;
+/// What a template gave, and the documents in it.
+pub(crate) struct RenderedFile {
+    text: Arc<String>,
+    contents: Vec<Arc<Content>>,
+}
 
-/// Splits, classifies and sorts what the templates gave. `files` maps paths of templates to texts.
-pub(crate) fn documents(
-    files: BTreeMap<Arc<str>, String>,
-    profile: &Profile,
-    read: ReadContent<'_>,
-) -> Result<Documents, HelmError> {
-    let mut documents = Documents::default();
-    for (path, text) in files {
-        let name = path.rsplit('/').next().unwrap_or(&path);
-        if name.starts_with('_') || text.trim_start().is_empty() {
-            continue;
-        }
+impl RenderedFile {
+    /// Splits a text and reads the heads of its documents.
+    pub(crate) fn read(
+        path: &str,
+        text: String,
+        profile: &Profile,
+        cache: &Cache,
+    ) -> Result<Self, HelmError> {
         let text = Arc::new(text);
-        for range in split_documents(&text, profile.documents) {
-            let content = read(&text, range).map_err(|message| HelmError::Manifest {
-                template: path.to_string(),
+        let contents = split_documents(&text, profile.documents)
+            .into_iter()
+            .map(|range| cache.document(&text, range, profile))
+            .collect::<Result<_, _>>()
+            .map_err(|message| HelmError::Manifest {
+                template: path.to_owned(),
                 message: format!("YAML parse error on {path}: {message}"),
             })?;
+        Ok(Self { text, contents })
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Classifies and sorts what the templates gave, by their paths.
+pub(crate) fn documents<'f>(
+    files: impl IntoIterator<Item = (Arc<str>, &'f RenderedFile)>,
+    profile: &Profile,
+) -> Documents {
+    let mut documents = Documents::default();
+    for (path, file) in files {
+        for content in &file.contents {
             let into = match &content.role {
                 Role::Manifest => &mut documents.manifests,
                 Role::Hook(_) => &mut documents.hooks,
@@ -280,13 +299,13 @@ pub(crate) fn documents(
             };
             into.push(Document {
                 template: path.clone(),
-                content,
+                content: content.clone(),
             });
         }
     }
     sort(&mut documents.manifests, profile);
     sort(&mut documents.hooks, profile);
-    Ok(documents)
+    documents
 }
 
 fn sort(documents: &mut Vec<Document>, profile: &Profile) {

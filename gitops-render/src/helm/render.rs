@@ -18,7 +18,7 @@ use crate::{
         Capabilities, Chart, Document, HelmError, Profile, Release, Values,
         cache::Cache,
         dependencies::{ChartGraph, ROOT, is_in_range},
-        manifest::{Documents, documents},
+        manifest::{Documents, RenderedFile, documents},
         objects::{Files, capabilities_object, chart_object},
         values::{ChartView as _, Table, put, table_at, value_to_json},
     },
@@ -236,6 +236,21 @@ struct RenderedFiles<'a> {
     files: BTreeMap<Arc<str>, Vec<u8>>,
 }
 
+/// What a template gave: the same as in the last render, or something else.
+enum Text {
+    Known(Arc<RenderedFile>),
+    New(String),
+}
+
+impl Text {
+    fn len(&self) -> usize {
+        match self {
+            Self::Known(file) => file.text().len(),
+            Self::New(text) => text.len(),
+        }
+    }
+}
+
 fn render(
     chart: &Chart,
     profile: &Profile,
@@ -351,23 +366,37 @@ fn output(
         }
         !is_notes
     });
-    let files = files
+    let texts = files
         .into_iter()
-        .map(|(path, text)| match String::from_utf8(text) {
-            Ok(text) => Ok((path, text)),
-            Err(error) => Err(invalid_text(&path, &error)),
+        .map(|(path, text)| match cache.file(&path, &text) {
+            Some(file) => Ok((path, Text::Known(file))),
+            None => match String::from_utf8(text) {
+                Ok(text) => Ok((path, Text::New(text))),
+                Err(error) => Err(invalid_text(&path, &error)),
+            },
         })
-        .collect::<Result<BTreeMap<_, _>, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    cache.rendered(texts.iter().map(|(_, text)| text.len()).sum());
+    let mut files = Vec::with_capacity(texts.len());
+    for (path, text) in texts {
+        let file = match text {
+            Text::Known(file) => file,
+            Text::New(text) => {
+                let file = Arc::new(RenderedFile::read(&path, text, profile, cache)?);
+                cache.keep(&path, &file);
+                file
+            }
+        };
+        files.push((path, file));
+    }
     let Documents {
         manifests,
         hooks,
         warnings,
-    } = {
-        cache.rendered(files.values().map(String::len).sum());
-        documents(files, profile, &|file, range| {
-            cache.document(file, range, profile)
-        })?
-    };
+    } = documents(
+        files.iter().map(|(path, file)| (path.clone(), &**file)),
+        profile,
+    );
     let mut crds = Vec::new();
     collect_crds(graph, ROOT, cache, &mut crds);
     let mut all_warnings = all_warnings(graph, chart, &host);

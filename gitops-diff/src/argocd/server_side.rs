@@ -18,11 +18,11 @@ pub(super) fn diff(
     ignore_mutation_webhook: bool,
     options: &ArgoOptions<'_>,
 ) -> Result<ArgoDiff> {
-    let predicted = if ignore_mutation_webhook {
-        without_mutations(predicted, &live, options)?
-    } else {
-        predicted.clone()
-    };
+    let mut predicted = predicted.clone();
+    round_numbers(&mut predicted);
+    if ignore_mutation_webhook {
+        predicted = without_mutations(&predicted, &live, options)?;
+    }
     let finish = |mut object: Value| {
         normalize(&mut object, options.ignore_aggregated_roles);
         (options.normalizer)(&mut object);
@@ -88,6 +88,25 @@ fn without_mutations(predicted: &Value, live: &Value, options: &ArgoOptions<'_>)
     let kept = remove_fields(schema, predicted.clone(), &without_keys);
     let merged = merge(schema, live, &kept).map_err(typed)?;
     Ok(remove_fields(schema, merged, &removed))
+}
+
+/// gitops-engine reads the server's answer with numbers that hold 53 bits.
+fn round_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let rounded = number.as_f64().map(|number| number as i128);
+            let exact = number.as_i128();
+            if let (Some(rounded), Some(exact)) = (rounded, exact)
+                && rounded != exact
+                && let Some(rounded) = serde_json::Number::from_i128(rounded)
+            {
+                *number = rounded;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(round_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(round_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
 }
 
 /// Whether the set has members below the path.

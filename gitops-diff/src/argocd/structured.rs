@@ -1,5 +1,11 @@
 //! Structured merge: the server's merge, then defaults.
 
+use std::sync::{Arc, OnceLock};
+
+use gitops_core::{
+    GroupVersionKind,
+    schema::{Schema, Schemas as _},
+};
 use serde_json::Value;
 
 use super::{
@@ -7,17 +13,25 @@ use super::{
     three_way::with_defaults,
 };
 use crate::{
-    bundled_schemas,
+    SchemaSet, bundled_schemas, bundled_schemas_of, bundled_versions,
     fields::{FieldSet, ManagedFields},
     merge::{LAST_APPLIED, merge_owned, validate},
     normalize::gvk_of,
 };
-use gitops_core::schema::Schemas as _;
+
+/// The schema of a built-in kind, with the defaults of list keys, as the newest Kubernetes has it.
+fn built_in(gvk: &GroupVersionKind) -> Option<Arc<Schema>> {
+    static NEWEST: OnceLock<Option<SchemaSet>> = OnceLock::new();
+    let newest = NEWEST.get_or_init(|| bundled_schemas_of(bundled_versions().last()?));
+    newest
+        .as_ref()
+        .and_then(|newest| newest.schema(gvk))
+        .or_else(|| bundled_schemas().schema(gvk))
+}
 
 pub(super) fn diff(config: &Value, live: &Value, options: &ArgoOptions<'_>) -> Result<ArgoDiff> {
     let schema = schema_of(config, options)?;
-    // Built-in kinds have a schema of their own, with the defaults of list keys.
-    let schema = bundled_schemas().schema(&gvk_of(config)).unwrap_or(schema);
+    let schema = built_in(&gvk_of(config)).unwrap_or(schema);
     for (side, object) in [("live", live), ("desired", config)] {
         validate(&schema, object).map_err(|source| ArgoDiffError::Type { side, source })?;
     }

@@ -36,7 +36,13 @@ fn combine(
 ) -> Option<Value> {
     let (left, right) = match (left, right) {
         (Some(left), Some(right)) => (left, right),
-        (one, other) => return one.or(other).cloned(),
+        (None, Some(right)) => {
+            if let (None, Err(below)) = (&mismatch, names(schema, ty, right)) {
+                *mismatch = Some(below);
+            }
+            return Some(right.clone());
+        }
+        (left, None) => return left.cloned(),
     };
     match shape(schema, ty, right) {
         Shape::Scalar | Shape::Atomic => Some(right.clone()),
@@ -60,6 +66,10 @@ fn combine(
             }
             for (name, value) in r.into_iter().flatten() {
                 if l.is_none_or(|l| !l.contains_key(name)) {
+                    let ty = map.field(schema, name);
+                    if let (None, Err(below)) = (&mismatch, names(schema, ty, value)) {
+                        *mismatch = Some(below.under(PathElement::field(name)));
+                    }
                     out.insert(name.clone(), value.clone());
                 }
             }
@@ -78,6 +88,28 @@ fn combine(
                 }
             }
         }
+    }
+}
+
+/// Whether all items of lists that are not themselves below an item have names, as the merge needs.
+/// An item of which everything was removed is null and has none.
+fn names(schema: &Schema, ty: &Type, value: &Value) -> Result<(), TypeMismatch> {
+    match shape(schema, ty, value) {
+        Shape::Map(map) => {
+            non_empty_map(value)
+                .into_iter()
+                .flatten()
+                .try_for_each(|(name, value)| {
+                    names(schema, map.field(schema, name), value)
+                        .map_err(|below| below.under(PathElement::field(name)))
+                })
+        }
+        Shape::List(list) => items(value).iter().enumerate().try_for_each(|(at, item)| {
+            list.element(item)
+                .map(drop)
+                .map_err(|reason| TypeMismatch::new(format!("item {at}: {reason}")))
+        }),
+        Shape::Scalar | Shape::Atomic => Ok(()),
     }
 }
 

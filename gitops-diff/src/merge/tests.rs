@@ -212,3 +212,18 @@ fn without_schema_lists_are_atomic() {
     assert_eq!(second.object.as_map()["spec"], json!({"l": [3]}));
     assert!(second.changed);
 }
+
+#[test]
+fn an_item_without_a_name_is_not_merged_in() {
+    let schema = schema();
+    let live = thing(json!({"replicas": 1})).to_value();
+    let applied = thing(json!({"ports": [null]})).to_value();
+    let error = merge(&schema, &live, &applied).unwrap_err().to_string();
+    assert!(error.contains(".spec.ports"), "{error}");
+    let named = thing(json!({"ports": [{"port": 80}]})).to_value();
+    let merged = merge(&schema, &live, &named).unwrap();
+    assert_eq!(
+        merged["spec"],
+        json!({"replicas": 1, "ports": [{"port": 80}]})
+    );
+}

@@ -72,14 +72,14 @@ pub(crate) fn secret(object: &mut Value) {
     let has_data = object.get("data").is_some_and(Value::is_object);
     let Value::Object(map) = object else { return };
     if has_data {
-        let mut data = match written.get("data") {
-            Some(Value::Object(data)) => data.clone(),
-            _ => Map::new(),
-        };
-        for value in data.values_mut().filter(|value| value.is_null()) {
-            *value = "".into();
+        // What has no entry is left out when it is written, which is taken for null.
+        let mut data = written.get("data").cloned().unwrap_or_default();
+        for value in data.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            if value.is_null() {
+                *value = "".into();
+            }
         }
-        map.insert("data".to_owned(), Value::Object(data));
+        map.insert("data".to_owned(), data);
     }
 }
 

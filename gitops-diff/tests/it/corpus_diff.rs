@@ -9,7 +9,7 @@ use gitops_diff::{
         ArgoDiff, ArgoDiffError, ArgoOptions, MANAGER, Override, Overrides, Way, diff, prepare,
     },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::corpus::{Score, cases, root, same};
 
@@ -136,4 +136,40 @@ fn ignored(case: &Value, schemas: &SchemaSet) -> Result<(Value, Value, ArgoDiff)
     normalizer.normalize(&mut normal_config)?;
     let found = diff(Some(&config), Some(&live), &options)?;
     Ok((normal_live, normal_config, found))
+}
+
+#[test]
+fn built_in_kinds_are_merged_as_the_newest_kubernetes_has_them() {
+    // Some versions of Kubernetes had a status here.
+    let policy = |status: Option<Value>| {
+        let mut policy = json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": "np"}, "spec": {"podSelector": {}},
+        });
+        if let Some(status) = status {
+            policy["status"] = status;
+        }
+        policy
+    };
+    let options = ArgoOptions {
+        way: Way::StructuredMerge,
+        ignore_aggregated_roles: false,
+        manager: MANAGER,
+        schemas: &*gitops_diff::bundled_schemas(),
+        normalizer: &|_| {},
+    };
+    let live = policy(None);
+    assert!(
+        !diff(Some(&policy(None)), Some(&live), &options)
+            .unwrap()
+            .modified
+    );
+    let refused = diff(Some(&policy(Some(json!({})))), Some(&live), &options);
+    assert!(matches!(
+        refused,
+        Err(ArgoDiffError::Type {
+            side: "desired",
+            ..
+        })
+    ));
 }

@@ -217,17 +217,31 @@ impl Server {
         live: &Manifest,
         dry_run: bool,
     ) -> Result<(), ApiError> {
-        let ip = |o: &Manifest| o.pointer("/spec/clusterIP").cloned();
-        let ports = |o: &Manifest| o.pointer("/spec/ports").cloned();
-        let service_type = |o: &Manifest| o.pointer("/spec/type").cloned();
-        if ip(new) == ip(live)
-            && ports(new) == ports(live)
-            && service_type(new) == service_type(live)
-        {
+        fn field<'o>(object: &'o Manifest, name: &str) -> Option<&'o Value> {
+            object.as_map().get("spec")?.get(name)
+        }
+        fn node_ports(object: &Manifest) -> Vec<Option<&Value>> {
+            let ports = field(object, "ports").and_then(Value::as_array);
+            let ports = ports.into_iter().flatten();
+            ports.map(|port| port.get("nodePort")).collect()
+        }
+        let stays = |name| field(new, name) == field(live, name);
+        let has_node_ports = matches!(
+            field(new, "type").and_then(Value::as_str),
+            Some("NodePort" | "LoadBalancer")
+        );
+        let same_ports = || {
+            let addresses = ["clusterIPs", "ipFamilies", "ipFamilyPolicy"];
+            stays("ports")
+                || !has_node_ports
+                    && node_ports(new) == node_ports(live)
+                    && addresses.into_iter().all(stays)
+        };
+        if stays("type") && stays("clusterIP") && same_ports() {
             return Ok(());
         }
         self.note_addresses(live, false);
-        if service_type(new).as_ref().and_then(Value::as_str) == Some("ExternalName")
+        if field(new, "type").and_then(Value::as_str) == Some("ExternalName")
             && let Some(spec) = new
                 .as_map_mut()
                 .get_mut("spec")

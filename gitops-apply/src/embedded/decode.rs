@@ -26,34 +26,34 @@ pub(crate) fn decode(schema: &Schema, value: &mut Value) -> Findings {
     let mut walk = Walk {
         schema,
         findings: Findings::default(),
-        path: Vec::new(),
     };
-    walk.value(schema.root, value);
+    walk.value(schema.root, value, &Place::Root);
     walk.findings
 }
 
-enum Step {
-    Field(String),
-    Index(usize),
+/// Where a value is, from its parents' places: a path costs nothing until somebody asks for it.
+enum Place<'p> {
+    Root,
+    Field(&'p Self, &'p str),
+    Index(&'p Self, usize),
 }
 
 struct Walk<'a> {
     schema: &'a Schema,
     findings: Findings,
-    path: Vec<Step>,
 }
 
 impl Walk<'_> {
-    fn value(&mut self, ty: TypeId, value: &mut Value) {
+    fn value(&mut self, ty: TypeId, value: &mut Value, place: &Place<'_>) {
         match self.schema.get(ty) {
-            Type::Scalar(scalar) => self.scalar(*scalar, value),
-            Type::List(list) => self.list(list, value),
-            Type::Map(map) => self.map(map, value),
+            Type::Scalar(scalar) => self.scalar(*scalar, value, place),
+            Type::List(list) => self.list(list, value, place),
+            Type::Map(map) => self.map(map, value, place),
             _ => {}
         }
     }
 
-    fn scalar(&mut self, scalar: Scalar, value: &Value) {
+    fn scalar(&mut self, scalar: Scalar, value: &Value, place: &Place<'_>) {
         let wanted = match (scalar, value) {
             (Scalar::String, Value::String(_))
             | (Scalar::Boolean, Value::Bool(_))
@@ -74,37 +74,33 @@ impl Walk<'_> {
             (Scalar::IntOrString, _) => "intstr.IntOrString",
             _ => return,
         };
-        self.mismatch(value, wanted);
+        self.mismatch(value, wanted, place);
     }
 
-    fn list(&mut self, list: &ListType, value: &mut Value) {
+    fn list(&mut self, list: &ListType, value: &mut Value, place: &Place<'_>) {
         let Value::Array(items) = value else {
-            return self.mismatch(value, "[]");
+            return self.mismatch(value, "[]", place);
         };
         for (index, item) in items.iter_mut().enumerate() {
-            self.path.push(Step::Index(index));
-            self.value(list.item, item);
-            self.path.pop();
+            self.value(list.item, item, &Place::Index(place, index));
         }
     }
 
-    fn map(&mut self, map: &MapType, value: &mut Value) {
+    fn map(&mut self, map: &MapType, value: &mut Value, place: &Place<'_>) {
         if let Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) = value {
             // Raw bytes and times are maps nowhere, so this is a mistake of the caller.
-            return self.mismatch(value, "object");
+            return self.mismatch(value, "object", place);
         }
         let Value::Object(fields) = value else { return };
         fields.retain(|name, child| {
-            let ty = match map.fields.get(name) {
-                Some(field) => field.ty,
+            let place = Place::Field(place, name);
+            let (ty, is_declared) = match map.fields.get(name) {
+                Some(field) => (field.ty, true),
                 None => match map.additional {
-                    Some(ty) => ty,
+                    Some(ty) => (ty, false),
                     None if map.preserve_unknown => return true,
                     None => {
-                        self.path.push(Step::Field(name.clone()));
-                        let path = self.path_text();
-                        self.path.pop();
-                        self.findings.unknown.push(path);
+                        self.findings.unknown.push(place.text());
                         return false;
                     }
                 },
@@ -112,10 +108,8 @@ impl Walk<'_> {
             if child.is_null() {
                 return false;
             }
-            self.path.push(Step::Field(name.clone()));
-            self.value(ty, child);
-            self.path.pop();
-            !(map.fields.contains_key(name) && self.is_omitted(ty, child))
+            self.value(ty, child, &place);
+            !(is_declared && self.is_omitted(ty, child))
         });
     }
 
@@ -137,7 +131,7 @@ impl Walk<'_> {
         }
     }
 
-    fn mismatch(&mut self, value: &Value, wanted: &'static str) {
+    fn mismatch(&mut self, value: &Value, wanted: &'static str, place: &Place<'_>) {
         if self.findings.mismatch.is_some() || value.is_null() {
             return;
         }
@@ -149,25 +143,34 @@ impl Walk<'_> {
             _ => "object",
         };
         self.findings.mismatch = Some(Mismatch {
-            path: self.path_text(),
+            path: place.text(),
             found,
             wanted,
         });
     }
+}
 
-    fn path_text(&self) -> String {
+impl Place<'_> {
+    fn text(&self) -> String {
         let mut text = String::new();
-        for step in &self.path {
-            match step {
-                Step::Field(name) => {
-                    if !text.is_empty() {
-                        text.push('.');
-                    }
-                    text.push_str(name);
+        self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) {
+        match self {
+            Self::Root => {}
+            Self::Field(above, name) => {
+                above.write(text);
+                if !text.is_empty() {
+                    text.push('.');
                 }
-                Step::Index(index) => text.push_str(&format!("[{index}]")),
+                text.push_str(name);
+            }
+            Self::Index(above, index) => {
+                above.write(text);
+                text.push_str(&format!("[{index}]"));
             }
         }
-        text
     }
 }

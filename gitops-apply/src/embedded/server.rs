@@ -151,11 +151,7 @@ impl Server {
             true => object,
             false => convert(&object, &kind.stored_gvk()),
         };
-        let previous = self
-            .store
-            .get(&kind.stored, stored.namespace(), stored.name())
-            .cloned();
-        let stored = self.store.put(&kind.stored, stored);
+        let (stored, previous) = self.store.put(&kind.stored, stored);
         self.observe(kind, &stored, previous.as_ref());
         self.read_as(kind, &stored)
     }

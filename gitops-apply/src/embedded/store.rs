@@ -190,8 +190,13 @@ impl Store {
             .unwrap_or_default()
     }
 
-    /// Stores an object at the next revision, which it gets as its `resourceVersion`.
-    pub(crate) fn put(&mut self, kind: &GroupKind, mut object: Manifest) -> Manifest {
+    /// Stores an object at the next revision, which it gets as its `resourceVersion`. Returns it as
+    /// it is stored, and as it was before.
+    pub(crate) fn put(
+        &mut self,
+        kind: &GroupKind,
+        mut object: Manifest,
+    ) -> (Manifest, Option<Manifest>) {
         self.revision += 1;
         object.metadata_mut().insert(
             "resourceVersion".to_owned(),
@@ -223,7 +228,7 @@ impl Store {
             },
             limit,
         );
-        match previous {
+        match &previous {
             Some(previous) => {
                 let owners = |o: &Manifest| -> Vec<String> {
                     o.owner_references()
@@ -234,13 +239,13 @@ impl Store {
                     != object.metadata().map(|m| m.get("ownerReferences"))
                 {
                     let id = stored_id(kind, &object);
-                    self.forget_owners(&id, owners(&previous));
+                    self.forget_owners(&id, owners(previous));
                     self.note_owners(&id, owners(&object));
                 }
             }
             None => self.index(kind, &object),
         }
-        object
+        (object, previous)
     }
 
     /// Removes an object; its last state has the revision of the removal.

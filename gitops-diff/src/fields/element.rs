@@ -1,8 +1,10 @@
 //! One step of a path: a field, an item of a list by its keys, by its value or by its index.
 
-use std::{cmp::Ordering, fmt};
+use std::{cmp::Ordering, fmt, sync::Arc};
 
 use serde_json::{Number, Value};
+
+use super::name::FieldName;
 
 /// One step of a path into an object, as `managedFields` writes it.
 ///
@@ -11,9 +13,9 @@ use serde_json::{Number, Value};
 #[allow(clippy::exhaustive_enums)]
 pub enum PathElement {
     /// A field of an object (`f:`).
-    Field(String),
+    Field(FieldName),
     /// An item of an associative list, by the fields that identify it, sorted by name (`k:`).
-    Key(Vec<(String, Value)>),
+    Key(Arc<[(FieldName, Value)]>),
     /// An item of a set, by its value (`v:`).
     Value(Value),
     /// An item of a list, by its position (`i:`).
@@ -25,15 +27,15 @@ pub type Path = [PathElement];
 
 impl PathElement {
     /// A field.
-    pub fn field(name: impl Into<String>) -> Self {
+    pub fn field(name: impl Into<FieldName>) -> Self {
         Self::Field(name.into())
     }
 
     /// An item by the fields that identify it, in any order.
     #[must_use]
-    pub fn key(mut fields: Vec<(String, Value)>) -> Self {
+    pub fn key(mut fields: Vec<(FieldName, Value)>) -> Self {
         fields.sort_by(|a, b| a.0.cmp(&b.0));
-        Self::Key(fields)
+        Self::Key(fields.into())
     }
 
     /// Reads the text form of `FieldsV1` keys; `None` for kinds of elements that are not known.
@@ -43,12 +45,12 @@ impl PathElement {
         };
         let bad = |error: serde_json::Error| format!("`{text}` holds no JSON: {error}");
         Ok(Some(match kind {
-            "f:" => Self::Field(rest.to_owned()),
+            "f:" => Self::field(rest),
             "v:" => Self::Value(serde_json::from_str(rest).map_err(bad)?),
             "k:" => {
                 let fields: serde_json::Map<String, Value> =
                     serde_json::from_str(rest).map_err(bad)?;
-                Self::key(fields.into_iter().collect())
+                Self::key(fields.into_iter().map(|(n, v)| (n.into(), v)).collect())
             }
             "i:" => Self::Index(
                 rest.parse()
@@ -230,7 +232,7 @@ impl Ord for PathElement {
         match (self, other) {
             (Self::Field(a), Self::Field(b)) => a.cmp(b),
             (Self::Key(a), Self::Key(b)) => {
-                for (x, y) in a.iter().zip(b) {
+                for (x, y) in a.iter().zip(&**b) {
                     let order = x.0.cmp(&y.0).then_with(|| compare_values(&x.1, &y.1));
                     if order != Ordering::Equal {
                         return order;

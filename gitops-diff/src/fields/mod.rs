@@ -8,6 +8,7 @@
 mod element;
 mod json;
 mod managed;
+mod name;
 mod set;
 
 #[cfg(test)]
@@ -19,4 +20,5 @@ pub use json::FieldsV1Error;
 pub(crate) use json::{Edit, edit_fields_v1};
 pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagerId, Operation};
 pub(crate) use managed::{older, write_entry, write_sorted};
+pub use name::FieldName;
 pub use set::{FieldNode, FieldSet};

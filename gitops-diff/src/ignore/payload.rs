@@ -207,7 +207,7 @@ pub(crate) fn find<'v>(
     let (mut ty, mut at) = (schema.root(), value);
     for element in path {
         let next = match element {
-            PathElement::Field(name) => at.as_object()?.get(name)?,
+            PathElement::Field(name) => at.as_object()?.get(name.as_str())?,
             element => at.as_array()?.get(position(schema, ty, at, element)?)?,
         };
         ty = below(schema, ty, at, element);
@@ -236,24 +236,24 @@ fn edit(schema: &Schema, ty: &Type, value: &mut Value, path: &[PathElement], new
             let Value::Object(map) = value else { return };
             match (rest.is_empty(), new) {
                 (true, Some(new)) => {
-                    map.insert(name.clone(), new);
+                    map.insert(name.to_string(), new);
                 }
                 (true, None) => {
-                    map.remove(name);
+                    map.remove(name.as_str());
                 }
                 (false, new) => {
-                    if new.is_some() && !map.contains_key(name) {
+                    if new.is_some() && !map.contains_key(name.as_str()) {
                         let parent = match rest[0] {
                             PathElement::Field(_) => Value::Object(serde_json::Map::new()),
                             _ => Value::Array(Vec::new()),
                         };
-                        map.insert(name.clone(), parent);
+                        map.insert(name.to_string(), parent);
                     }
                     let removes = new.is_none();
-                    if let Some(child) = map.get_mut(name) {
+                    if let Some(child) = map.get_mut(name.as_str()) {
                         edit(schema, ty_below, child, rest, new);
                         if removes && is_empty(child) {
-                            map.remove(name);
+                            map.remove(name.as_str());
                         }
                     }
                 }
@@ -272,7 +272,11 @@ fn edit(schema: &Schema, ty: &Type, value: &mut Value, path: &[PathElement], new
                 (None, false, Some(new)) => {
                     // An item that is only known by its keys is made of them.
                     if let PathElement::Key(keys) = element {
-                        let mut item = Value::Object(keys.iter().cloned().collect());
+                        let mut item = Value::Object(
+                            keys.iter()
+                                .map(|(name, value)| (name.to_string(), value.clone()))
+                                .collect(),
+                        );
                         edit(schema, ty_below, &mut item, rest, Some(new));
                         items.push(item);
                     }
@@ -300,7 +304,7 @@ pub(crate) fn pointer_to(schema: &Schema, value: &Value, path: &[PathElement]) -
         let next = match element {
             PathElement::Field(name) => {
                 pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
-                at.as_object()?.get(name)?
+                at.as_object()?.get(name.as_str())?
             }
             element => {
                 let index = position(schema, ty, at, element)?;

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::{
     combine::merge,
     compare::{Comparison, compare},
-    remove::{add_named_fields, reconcile, remove},
+    prune::prune,
+    remove::reconcile,
     to_set::field_set,
     typed::TypeMismatch,
     versions::{Converted, VersionConverter},
@@ -242,39 +243,17 @@ impl Engine<'_> {
         last: &ManagedEntry,
         all_versions: bool,
     ) -> Result<Value, TypeMismatch> {
-        let root = schema.root();
-        let named = |mut set: FieldSet| {
-            add_named_fields(schema, Some(root), &mut set);
-            set
+        let is_same = |version: &str| {
+            version == last.api_version
+                || (all_versions && matches!(self.at(&merged, version), Some(None)))
         };
-        let stated = |object: &Value| field_set(schema, object).map(named);
-        let without = |fields: &FieldSet| {
-            let mut object = merged.clone();
-            remove(schema, root, &mut object, fields);
-            object
-        };
-        let last_named = named(last.fields.clone());
-        let mut gone = stated(&merged)?;
-
-        // What the manager stated last time is gone …
-        let mut stays = stated(&without(&last_named))?;
-        // … but for what is owned by anybody now …
-        let mut owned = FieldSet::new();
-        for entry in managers.entries.values() {
-            let same = entry.api_version == last.api_version
-                || (all_versions && matches!(self.at(&merged, &entry.api_version), Some(None)));
-            if same {
-                owned.add(&entry.fields);
-            }
-        }
-        stays.add(&named(owned));
-        // … and for what it never stated itself.
-        let left = stated(&without(&gone.difference(&stays)))?;
-        gone.subtract(&left, false);
-        let gone = gone.intersection(&last_named);
-        let mut pruned = merged;
-        remove(schema, root, &mut pruned, &gone);
-        Ok(pruned)
+        let owned: Vec<&FieldSet> = managers
+            .entries
+            .values()
+            .filter(|entry| is_same(&entry.api_version))
+            .map(|entry| &entry.fields)
+            .collect();
+        prune(schema, merged, &last.fields, &owned)
     }
 
     /// The object at another version: `Some(None)` where it is as it is, `None` where the version

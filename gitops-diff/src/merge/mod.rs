@@ -21,6 +21,7 @@ mod implied;
 mod kubectl;
 mod metadata;
 mod part;
+mod prune;
 mod remove;
 mod to_set;
 mod typed;

@@ -49,7 +49,8 @@ pub(crate) fn remove(schema: &Schema, ty: &Type, value: &mut Value, set: &FieldS
 pub(crate) fn add_named_fields(schema: &Schema, ty: Option<&Type>, set: &mut FieldSet) {
     for node in set.nodes_mut() {
         let (declared, below) = match (ty, &node.element) {
-            (Some(Type::Map(map)), PathElement::Field(name)) => match map.fields.get(name) {
+            (Some(Type::Map(map)), PathElement::Field(name)) => match map.fields.get(name.as_str())
+            {
                 Some(field) => (true, Some(schema.get(field.ty))),
                 None => (false, map.additional.map(|id| schema.get(id))),
             },
@@ -77,7 +78,7 @@ fn reconcile_below(schema: &Schema, ty: &Type, set: &FieldSet) -> FieldSet {
     for node in set.nodes() {
         let below = match (ty, &node.element) {
             (Type::Map(map), PathElement::Field(name)) => {
-                let id = map.fields.get(name).map(|field| field.ty);
+                let id = map.fields.get(name.as_str()).map(|field| field.ty);
                 id.or(map.additional).map(|id| schema.get(id))
             }
             (Type::List(list), _) => Some(schema.get(list.item)),

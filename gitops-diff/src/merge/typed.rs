@@ -142,8 +142,8 @@ impl ListShape<'_> {
             Value::Null => return Err("the item is null; it must be an object".to_owned()),
             _ => return Err("the item must be an object".to_owned()),
         };
-        let fields: Vec<(String, Value)> = key_fields(keys, item)
-            .map(|(name, value)| (name.to_owned(), value.clone()))
+        let fields: Vec<_> = key_fields(keys, item)
+            .map(|(name, value)| (name.into(), value.clone()))
             .collect();
         if fields.is_empty() && !keys.is_empty() {
             let names: Vec<_> = keys.iter().map(|key| format!("{:?}", key.name)).collect();

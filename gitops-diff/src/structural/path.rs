@@ -18,7 +18,7 @@ pub fn readable_path(path: &[PathElement]) -> String {
             }
             PathElement::Field(name) => {
                 out.push('[');
-                out.push_str(&Value::String(name.clone()).to_string());
+                out.push_str(&Value::String(name.to_string()).to_string());
                 out.push(']');
             }
             PathElement::Key(fields) => {

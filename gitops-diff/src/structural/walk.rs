@@ -124,7 +124,9 @@ impl<'s> Walk<'s> {
     fn is_server_owned(&self, name: &str) -> bool {
         match self.path.as_slice() {
             [] => name == "status",
-            [PathElement::Field(parent)] => parent == "metadata" && SERVER_METADATA.contains(&name),
+            [PathElement::Field(parent)] => {
+                *parent == "metadata" && SERVER_METADATA.contains(&name)
+            }
             _ => false,
         }
     }

@@ -284,16 +284,18 @@ fn keep_system_metadata(new: &mut Manifest, live: &Manifest) {
         "resourceVersion",
         "selfLink",
     ];
-    let old: Vec<(&str, Option<Value>)> = KEPT
-        .iter()
-        .map(|key| (*key, live.metadata().and_then(|m| m.get(*key)).cloned()))
-        .collect();
-    let metadata = new.metadata_mut();
-    for (key, value) in old {
-        match value {
-            Some(value) => metadata.insert(key.to_owned(), value),
-            None => metadata.remove(key),
-        };
+    for key in KEPT {
+        let (old, stated) = (live.metadata_field(key), new.metadata_field(key));
+        match old {
+            _ if old == stated => {}
+            Some(old) => {
+                let old = old.clone();
+                new.metadata_mut().insert(key.to_owned(), old);
+            }
+            None => {
+                new.metadata_mut().remove(key);
+            }
+        }
     }
 }
 

@@ -103,11 +103,6 @@ impl Server {
             .get(&kind.stored, applied.namespace(), applied.name())
             .map(|live| self.read(kind, live));
         self.check_subresource(kind, call.subresource)?;
-        if let Some(live) = &live
-            && self.is_known_to_change_nothing(call, live, &applied)
-        {
-            return Ok(live.clone());
-        }
         let now = self.now();
         let merged = merge::apply(
             kind,
@@ -118,6 +113,12 @@ impl Server {
             force,
             now,
         )?;
+        if let Some(live) = &live
+            && merged.shares_content(live)
+            && self.is_left_alone(call, &applied)
+        {
+            return Ok(merged);
+        }
         let merged = self.decoded(
             &Call {
                 validation: FieldValidation::Ignore,
@@ -153,23 +154,12 @@ impl Server {
         }
     }
 
-    /// Whether an apply is proven to leave the object as it is, so that it need not be merged.
-    fn is_known_to_change_nothing(
-        &self,
-        call: &Call<'_>,
-        live: &Manifest,
-        applied: &Manifest,
-    ) -> bool {
+    /// Whether nothing but its merge can change the object of an apply, or refuse it.
+    fn is_left_alone(&self, call: &Call<'_>, applied: &Manifest) -> bool {
         call.subresource.is_empty()
             && self.hooks.is_empty()
             && applied.resource_version().is_empty()
             && applied.uid().is_empty()
-            && gitops_diff::proof::is_strictly_unchanged(
-                applied,
-                live,
-                call.manager,
-                call.kind.schema.as_deref(),
-            )
     }
 
     /// An object where its kind belongs: no namespace on cluster-scoped kinds.

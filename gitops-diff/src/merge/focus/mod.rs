@@ -189,7 +189,9 @@ impl Focus {
     fn names_in(element: &PathElement) -> Self {
         match element {
             PathElement::Key(fields) => {
-                let names = fields.iter().map(|(name, _)| (name.clone(), Self::Whole));
+                let names = fields
+                    .iter()
+                    .map(|(name, _)| (name.to_string(), Self::Whole));
                 Self::Fields(names.collect())
             }
             _ => Self::Whole,

@@ -13,6 +13,7 @@ use super::{
     resolve::{Resolved, resolve, resolve_as},
     scan::Mark,
 };
+use crate::go::quote;
 
 pub(crate) const TAG_PREFIX: &str = "tag:yaml.org,2002:";
 
@@ -255,22 +256,6 @@ fn go_inner_syntax(value: &Value) -> String {
 }
 
 fn go_quote(text: &str) -> String {
-    if let Some(shown) = text.strip_prefix(SHOWN) {
-        return shown.to_owned();
-    }
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            c if c.is_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+    text.strip_prefix(SHOWN)
+        .map_or_else(|| quote(text), str::to_owned)
 }

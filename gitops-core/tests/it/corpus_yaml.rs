@@ -133,9 +133,13 @@ fn documents(text: &str, case: &Value) -> Result<(), String> {
         match document {
             Ok(document) => documents.push(json::to_go_string(&document)),
             Err(error) => {
-                found_error = match error.message.strip_prefix("yaml:") {
-                    Some(_) => error.unmarshal_message(),
-                    None => error.message,
+                // What comes before YAML is read, the splitting, says so itself.
+                let reads = ["yaml:", "json: unsupported value", "unsupported map key"];
+                let is_reading = reads.iter().any(|start| error.message.starts_with(start));
+                found_error = if is_reading {
+                    error.unmarshal_message()
+                } else {
+                    error.message
                 };
             }
         }

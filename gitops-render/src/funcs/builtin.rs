@@ -135,10 +135,10 @@ fn position(index: &Value, length: usize) -> Result<usize, CallError> {
         Value::Uint32(number) => i64::from(*number),
         Value::Uint64(number) => *number as i64,
         Value::Nil => return Err("cannot index slice/array with nil".into()),
-        other => {
+        _ => {
             return Err(CallError::new(format!(
                 "cannot index slice/array with type {}",
-                other.type_name()
+                index.type_name()
             )));
         }
     };
@@ -158,10 +158,10 @@ fn length(context: &mut Context<'_>, item: Reflect) -> Result<i64, CallError> {
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
         other if other.is_nil() => return Err("len of nil pointer".into()),
-        other => {
+        _ => {
             return Err(CallError::new(format!(
                 "len of type {}",
-                dereferenced(other)
+                dereferenced(&item.0)
             )));
         }
     };
@@ -297,7 +297,7 @@ fn joined(arguments: Rest<Value>) -> Result<Str, CallError> {
             argument => argument,
         })
         .collect();
-    fmt::sprint(&printable, &Limits::default()).map(Str::from)
+    fmt::sprint_printable(&printable, &Limits::default()).map(Str::from)
 }
 
 fn html(arguments: Rest<Value>) -> Result<Str, CallError> {

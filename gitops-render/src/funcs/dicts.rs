@@ -1,6 +1,6 @@
 //! Dictionaries: `set`, `unset` and the merges change their first argument.
 
-use super::{Registry, Rest, defaults::is_empty, semver, strings::strval};
+use super::{Registry, Rest, defaults::is_empty, strings::strval};
 use crate::template::{
     CallError, Context, Entries, Kind, List, ListType, Map, MapType, Str, Value, with_stack,
 };
@@ -80,7 +80,7 @@ fn dict(Rest(pairs): Rest<Value>) -> Result<Map, CallError> {
     Ok(Map::from_entries(MapType::Any, entries))
 }
 
-/// A copy of maps and lists all the way down; other values are shared.
+/// A copy of maps and lists all the way down; other values are shared, but for objects that lose by it.
 fn deep_copy(context: &mut Context<'_>, value: &Value, depth: u32) -> Result<Value, CallError> {
     check_depth(context, depth)?;
     with_stack(|| match value {
@@ -101,7 +101,8 @@ fn deep_copy(context: &mut Context<'_>, value: &Value, depth: u32) -> Result<Val
                 .collect::<Result<_, CallError>>()?;
             Ok(Value::Map(Map::from_entries(map.map_type(), entries)))
         }
-        _ => Ok(semver::deep_copy(value).unwrap_or_else(|| value.clone())),
+        Value::Object(object) => Ok(object.deep_copy().unwrap_or_else(|| value.clone())),
+        _ => Ok(value.clone()),
     })
 }
 

@@ -18,13 +18,6 @@ pub(super) fn register(registry: &mut Registry) {
     });
 }
 
-/// What `deepCopy` makes of a version: one without numbers, for it copies exported fields only.
-pub(super) fn deep_copy(value: &Value) -> Option<Value> {
-    value
-        .downcast::<VersionObject>()
-        .map(|_| Value::object(VersionObject::pointer(Version::new(0, 0, 0))))
-}
-
 fn parse(text: &Str) -> Result<Version, CallError> {
     Version::parse(&text.to_str()).map_err(|error| CallError::new(error.to_string()))
 }
@@ -61,6 +54,14 @@ impl Object for VersionObject {
         } else {
             "semver.Version".into()
         }
+    }
+
+    /// One without numbers, for none of them is exported.
+    fn deep_copy(&self) -> Option<Value> {
+        Some(Value::object(Self {
+            version: Version::new(0, 0, 0),
+            is_pointer: self.is_pointer,
+        }))
     }
 
     fn kind(&self) -> Kind {

@@ -85,7 +85,12 @@ fn texts(items: &[String], style: Style) -> Value {
     }
 }
 
-fn structs(type_name: &'static str, items: Vec<Vec<Field>>, style: Style) -> Value {
+fn structs(list_type: ListType, items: Vec<Vec<Field>>, style: Style) -> Value {
+    let type_name = list_type.name().trim_start_matches("[]");
+    let list_type = match style {
+        Style::Maps => ListType::Any,
+        Style::Structs => list_type,
+    };
     let is_empty = items.is_empty();
     let items = items.into_iter().map(|fields| match style {
         Style::Maps => Value::Map(fields.into_iter().map(|f| (f.name, f.value)).collect()),
@@ -96,9 +101,9 @@ fn structs(type_name: &'static str, items: Vec<Vec<Field>>, style: Style) -> Val
         }),
     });
     if is_empty && style == Style::Structs {
-        return Value::List(List::nil(ListType::Any));
+        return Value::List(List::nil(list_type));
     }
-    Value::list(items.collect())
+    Value::List(List::typed(list_type, items.collect()))
 }
 
 fn metadata_fields(
@@ -129,7 +134,7 @@ fn metadata_fields(
         field(
             "Maintainers",
             "maintainers",
-            structs("*chart.Maintainer", maintainers.collect(), style),
+            structs(ListType::Maintainers, maintainers.collect(), style),
         ),
         field("Icon", "icon", metadata.icon.as_str()),
         field("APIVersion", "apiVersion", metadata.api_version.as_str()),
@@ -142,7 +147,7 @@ fn metadata_fields(
         field(
             "Dependencies",
             "dependencies",
-            structs("*chart.Dependency", dependencies.collect(), style),
+            structs(ListType::Dependencies, dependencies.collect(), style),
         ),
         field("Type", "type", metadata.chart_type.as_str()),
     ]
@@ -385,6 +390,19 @@ impl Object for CapabilitiesObject {
             helm_version: self.helm_version.clone(),
         }))
     }
+
+    fn deep_copy(&self) -> Option<Value> {
+        let kube_version = match self.kube_version.downcast::<KubeVersionObject>() {
+            Some(version) => version.copied(true),
+            None => self.kube_version.clone(),
+        };
+        Some(Value::object(Self {
+            package: self.package,
+            kube_version,
+            api_versions: self.api_versions.clone(),
+            helm_version: self.helm_version.clone(),
+        }))
+    }
 }
 
 #[derive(Debug)]
@@ -396,8 +414,20 @@ struct KubeVersionObject {
 }
 
 impl KubeVersionObject {
+    /// A copy of what is exported.
+    fn copied(&self, is_addressable: bool) -> Value {
+        Value::object(Self {
+            package: self.package,
+            version: KubeVersion {
+                normalized: String::new(),
+                ..self.version.clone()
+            },
+            is_addressable,
+        })
+    }
+
     fn text(&self) -> &str {
-        if self.package == Package::Common {
+        if self.package == Package::Common && !self.version.normalized.is_empty() {
             &self.version.normalized
         } else {
             &self.version.version
@@ -468,6 +498,10 @@ impl Object for KubeVersionObject {
     fn equals(&self, other: &dyn Object) -> bool {
         let other = other.as_any().downcast_ref::<Self>();
         other.is_some_and(|other| self.version == other.version)
+    }
+
+    fn deep_copy(&self) -> Option<Value> {
+        Some(self.copied(false))
     }
 
     fn json_fields(&self) -> Vec<(&'static str, Value)> {

@@ -54,6 +54,11 @@ pub trait Object: fmt::Debug {
         None
     }
 
+    /// For pointers: what the `String` method of that to which it points gives, if it has one itself.
+    fn string_of_element(&self) -> Option<String> {
+        self.string()
+    }
+
     /// What its `GoString` method gives, for `%#v`, if the type has one.
     fn go_string(&self) -> Option<String> {
         None
@@ -106,6 +111,11 @@ pub trait Object: fmt::Debug {
         true
     }
 
+    /// What is left of it in a deep copy, if that is less: such copies lack what is not exported.
+    fn deep_copy(&self) -> Option<Value> {
+        None
+    }
+
     /// What encodes to JSON in its place, as the result of a `MarshalJSON` or `MarshalText`.
     fn to_json(&self) -> Option<Value> {
         None
@@ -120,6 +130,11 @@ pub trait Object: fmt::Debug {
     /// those that are empty and tagged `omitempty`.
     fn json_fields(&self) -> Vec<(&'static str, Value)> {
         self.fields()
+    }
+
+    /// What stands for it in YAML, without quotes, without the detour over JSON (`toYamlPretty`).
+    fn plain_yaml(&self) -> Option<String> {
+        None
     }
 
     /// What encodes to YAML in its place without the detour over JSON (`toYamlPretty`).

@@ -83,13 +83,17 @@ impl Str {
     }
 }
 
-/// The text of bytes; what is not UTF-8 becomes U+FFFD. Quicker than the standard library's way where
-/// all of it is UTF-8.
+/// The text of bytes; as in Go, each byte that is not UTF-8 becomes a U+FFFD of its own.
 pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(bytes),
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
     }
+    let mut text = String::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Cow::Owned(text)
 }
 
 impl Default for Str {

@@ -120,6 +120,10 @@ pub enum ListType {
     Lists,
     /// `[]map[string]interface {}`.
     Maps,
+    /// `[]*chart.Maintainer`.
+    Maintainers,
+    /// `[]*chart.Dependency`.
+    Dependencies,
 }
 
 impl ListType {
@@ -132,6 +136,8 @@ impl ListType {
             Self::Ints => "[]int",
             Self::Lists => "[][]interface {}",
             Self::Maps => "[]map[string]interface {}",
+            Self::Maintainers => "[]*chart.Maintainer",
+            Self::Dependencies => "[]*chart.Dependency",
         }
     }
 }

@@ -349,7 +349,8 @@ impl Emitter {
         }
     }
 
-    fn plain(&mut self, text: &str) {
+    /// Writes a text as it is, without quotes: a number, or a time.
+    pub fn plain(&mut self, text: &str) {
         self.begin_node();
         self.scalar(text, Style::Plain, Analysis::WORD, true);
     }

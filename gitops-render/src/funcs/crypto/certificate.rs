@@ -147,7 +147,7 @@ fn private_key(context: &mut Context<'_>, kind: &Str) -> Result<Str, CallError> 
         "dsa" => PrivateKey::generate_dsa(context)?,
         "ecdsa" => PrivateKey::generate_ecdsa(context)?,
         "ed25519" => PrivateKey::generate_ed25519(context)?,
-        other => return Ok(Str::from(format!("Unknown type {other}"))),
+        _ => return Ok(Str::from([b"Unknown type ", &**kind].concat())),
     };
     Ok(key.to_pem().into())
 }

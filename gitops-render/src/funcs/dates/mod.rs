@@ -20,23 +20,23 @@ pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
     registry.add(
         "date",
         |context: &mut Context<'_>, layout: Str, date: Value| {
-            in_zone(context, &layout.to_str(), &date, "Local")
+            in_zone(context, &layout, &date, "Local")
         },
     );
     registry.add("htmlDate", |context: &mut Context<'_>, date: Value| {
-        in_zone(context, HTML, &date, "Local")
+        in_zone(context, HTML.as_bytes(), &date, "Local")
     });
     registry.add(
         "htmlDateInZone",
         |context: &mut Context<'_>, date: Value, zone: Str| {
-            in_zone(context, HTML, &date, &zone.to_str())
+            in_zone(context, HTML.as_bytes(), &date, &zone.to_str())
         },
     );
     for name in ["dateInZone", "date_in_zone"] {
         registry.add(
             name,
             |context: &mut Context<'_>, layout: Str, date: Value, zone: Str| {
-                in_zone(context, &layout.to_str(), &date, &zone.to_str())
+                in_zone(context, &layout, &date, &zone.to_str())
             },
         );
     }
@@ -57,11 +57,11 @@ pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
         now.since(&then).round(go::Duration::SECOND).to_string()
     });
     registry.add("toDate", |layout: Str, text: Str| {
-        let time = parse(&layout.to_str(), &text.to_str());
+        let time = parse(&layout, &text);
         object(time.unwrap_or(Time::ZERO))
     });
     registry.add("mustToDate", |layout: Str, text: Str| {
-        parse(&layout.to_str(), &text.to_str())
+        parse(&layout, &text)
             .map(object)
             .map_err(|error| CallError::new(error.to_string()))
     });
@@ -75,7 +75,7 @@ fn object(time: Time) -> Concrete {
 
 /// A date in a layout; with a name of a zone, in the zone of that name without offset.
 pub(super) fn parsed_in(layout: &str, text: &str, zone: Option<&str>) -> Option<Value> {
-    let time = parse(layout, text).ok()?;
+    let time = parse(layout.as_bytes(), text.as_bytes()).ok()?;
     let time = match zone {
         Some(name) => time.in_zone(Zone::Fixed(name.into(), 0)),
         None => time,
@@ -133,10 +133,10 @@ fn moment(date: &Value) -> Option<Time> {
 }
 
 /// A date in a layout; the current time for what is no date, UTC for unknown zones.
-fn in_zone(context: &mut Context<'_>, layout: &str, date: &Value, zone: &str) -> String {
+fn in_zone(context: &mut Context<'_>, layout: &[u8], date: &Value, zone: &str) -> Str {
     let time = moment(date).unwrap_or_else(|| now(context));
     let zone = Zone::load(zone).unwrap_or(Zone::Utc);
-    time.in_zone(zone).format(layout)
+    Str::from(time.in_zone(zone).format_bytes(layout))
 }
 
 fn modified(change: &Str, date: &Time) -> Result<Time, CallError> {

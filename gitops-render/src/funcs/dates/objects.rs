@@ -9,7 +9,9 @@ use super::{
     time::{RFC3339_NANO, Time},
     zone::Zone,
 };
-use crate::template::{CallError, Context, Kind, Object, Signature, Str, Type, Value};
+use crate::template::{
+    CallError, Context, Kind, List, ListType, Object, Signature, Str, Type, Value,
+};
 
 pub(super) const TIME: &str = "time.Time";
 const DURATION: &str = "time.Duration";
@@ -134,7 +136,7 @@ impl Object for TimeObject {
                 let text = format!("\"{}\"", time.format(RFC3339_NANO));
                 Ok(Value::Bytes(text.into_bytes().into()))
             }
-            ("Format", [Value::Str(layout)]) => Ok(time.format(&layout.to_str()).into()),
+            ("Format", [Value::Str(layout)]) => Ok(Value::Str(time.format_bytes(layout).into())),
             ("AddDate", [Value::Int(years), Value::Int(months), Value::Int(days)]) => {
                 moment(time.add_date(*years, *months, *days))
             }
@@ -190,6 +192,10 @@ impl Object for TimeObject {
 
     fn to_json(&self) -> Option<Value> {
         Some(self.0.format(RFC3339_NANO).into())
+    }
+
+    fn plain_yaml(&self) -> Option<String> {
+        Some(self.0.format(RFC3339_NANO))
     }
 }
 
@@ -280,6 +286,10 @@ impl Object for DurationObject {
         Value::object(Self(go::Duration(number)))
     }
 
+    fn plain_yaml(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+
     fn equals(&self, other: &dyn Object) -> bool {
         other
             .as_any()
@@ -334,7 +344,9 @@ impl Object for Named {
 
     fn string(&self) -> Option<String> {
         let name = match *self {
-            Self::Month(number) => LONG_MONTHS[(number - 1).clamp(0, 11) as usize],
+            // A `range` over a month begins with one that there is not.
+            Self::Month(number @ (..1 | 13..)) => return Some(format!("%!Month({number})")),
+            Self::Month(number) => LONG_MONTHS[number as usize - 1],
             Self::Weekday(number) => LONG_WEEKDAYS[number.clamp(0, 6) as usize],
         };
         Some(name.to_owned())
@@ -344,8 +356,98 @@ impl Object for Named {
         Some(Value::Int(self.number()))
     }
 
+    fn counted(&self, number: i64) -> Value {
+        Value::object(match self {
+            Self::Month(_) => Self::Month(number),
+            Self::Weekday(_) => Self::Weekday(number),
+        })
+    }
+
     fn equals(&self, other: &dyn Object) -> bool {
         other.as_any().downcast_ref::<Self>() == Some(self)
+    }
+}
+
+/// The fields of a zone that only a text named: its one zone, when that began, and itself once more.
+fn made_up(name: &str, offset: i64) -> (Vec<Value>, Vec<Value>, Option<Inner>) {
+    let zone = Inner::Struct(
+        "time.zone",
+        vec![
+            ("name", name.into()),
+            ("offset", Value::Int(offset)),
+            ("isDST", false.into()),
+        ],
+    );
+    let since_ever = Inner::Struct(
+        "time.zoneTrans",
+        vec![
+            ("when", Value::Int64(i64::MIN)),
+            ("index", Value::Uint8(0)),
+            ("isstd", false.into()),
+            ("isutc", false.into()),
+        ],
+    );
+    let zones = vec![Value::object(zone.clone())];
+    (zones, vec![Value::object(since_ever)], Some(zone))
+}
+
+/// What lies within a `time.Location`, which nothing but package fmt sees.
+#[derive(Debug, Clone)]
+enum Inner {
+    Struct(&'static str, Vec<(&'static str, Value)>),
+    List(&'static str, Vec<Value>),
+    /// A `*time.zone`.
+    Pointer(Option<Box<Self>>),
+}
+
+impl Inner {
+    fn list(type_name: &'static str, items: Vec<Value>) -> Value {
+        Value::object(Self::List(type_name, items))
+    }
+
+    fn pointer(zone: Option<Self>) -> Value {
+        Value::object(Self::Pointer(zone.map(Box::new)))
+    }
+}
+
+impl Object for Inner {
+    fn type_name(&self) -> Cow<'static, str> {
+        match self {
+            Self::Struct(name, _) | Self::List(name, _) => (*name).into(),
+            Self::Pointer(_) => "*time.zone".into(),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Struct(..) => Kind::Struct,
+            Self::List(..) => Kind::Slice,
+            Self::Pointer(_) => Kind::Pointer,
+        }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::Struct(_, fields) => fields.clone(),
+            Self::List(..) => Vec::new(),
+            Self::Pointer(zone) => zone.as_ref().map_or_else(Vec::new, |zone| zone.fields()),
+        }
+    }
+
+    fn underlying(&self) -> Option<Value> {
+        match self {
+            Self::List(_, items) if items.is_empty() => Some(Value::List(List::nil(ListType::Any))),
+            Self::List(_, items) => Some(Value::list(items.clone())),
+            Self::Struct(..) | Self::Pointer(_) => None,
+        }
+    }
+
+    fn is_nil(&self) -> bool {
+        matches!(self, Self::Pointer(None))
     }
 }
 
@@ -364,14 +466,19 @@ impl Object for Location {
 
     /// Not exported, and without the tables of zones that have some.
     fn fields(&self) -> Vec<(&'static str, Value)> {
+        let (zones, changes, cache) = match &self.zone {
+            Zone::Fixed(name, offset) => made_up(name, *offset),
+            _ => (Vec::new(), Vec::new(), None),
+        };
+        let limits = cache.as_ref().map_or((0, 0), |_| (i64::MIN, i64::MAX));
         vec![
             ("name", Value::Str(Str::from(self.zone.name()))),
-            ("zone", Value::list(Vec::new())),
-            ("tx", Value::list(Vec::new())),
+            ("zone", Inner::list("[]time.zone", zones)),
+            ("tx", Inner::list("[]time.zoneTrans", changes)),
             ("extend", Value::Str(Str::EMPTY)),
-            ("cacheStart", Value::Int64(0)),
-            ("cacheEnd", Value::Int64(0)),
-            ("cacheZone", Value::Nil),
+            ("cacheStart", Value::Int64(limits.0)),
+            ("cacheEnd", Value::Int64(limits.1)),
+            ("cacheZone", Inner::pointer(cache)),
         ]
     }
 
@@ -410,6 +517,10 @@ impl Object for Location {
 
     fn string(&self) -> Option<String> {
         Some(self.zone.name().to_owned())
+    }
+
+    fn string_of_element(&self) -> Option<String> {
+        None
     }
 
     fn equals(&self, other: &dyn Object) -> bool {

@@ -5,15 +5,16 @@ use super::{
     time::{Civil, Time, days_in, is_leap},
     zone::Zone,
 };
+use crate::template::{marked, unmarked};
 
 /// A text does not have the layout; the message is Go's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("parsing time {}{}", quote(value), self.detail())]
 pub(crate) struct ParseTimeError {
-    layout: String,
-    value: String,
-    layout_element: String,
-    value_element: String,
+    layout: Vec<u8>,
+    value: Vec<u8>,
+    layout_element: Vec<u8>,
+    value_element: Vec<u8>,
     message: String,
 }
 
@@ -33,26 +34,37 @@ impl ParseTimeError {
 }
 
 /// Reads a time; without a zone in the text it is in the local one.
-pub(crate) fn parse(layout: &str, value: &str) -> Result<Time, ParseTimeError> {
+pub(crate) fn parse(layout: &[u8], value: &[u8]) -> Result<Time, ParseTimeError> {
+    match std::str::from_utf8(layout) {
+        Ok(layout) => parse_in(layout, value, |text| text.as_bytes().to_vec()),
+        Err(_) => parse_in(&marked(layout), value, unmarked),
+    }
+}
+
+/// `bytes` gives those of a part of the layout.
+fn parse_in(
+    layout: &str,
+    value: &[u8],
+    bytes: impl Fn(&str) -> Vec<u8>,
+) -> Result<Time, ParseTimeError> {
     let mut parts = Parts::default();
     let failure = |layout_element: &str, value_element: &[u8], message: String| ParseTimeError {
-        layout: layout.to_owned(),
+        layout: bytes(layout),
         value: value.to_owned(),
-        layout_element: layout_element.to_owned(),
-        value_element: String::from_utf8_lossy(value_element).into_owned(),
+        layout_element: bytes(layout_element),
+        value_element: value_element.to_owned(),
         message,
     };
     let mut layout_rest = layout;
-    let mut rest = value.as_bytes();
+    let mut rest = value;
     loop {
         let (prefix, element, element_text, suffix) = next_element(layout_rest);
-        rest =
-            skip(rest, prefix.as_bytes()).map_err(|rest| failure(prefix, rest, String::new()))?;
+        rest = skip(rest, &bytes(prefix)).map_err(|rest| failure(prefix, rest, String::new()))?;
         let Some(element) = element else {
             if rest.is_empty() {
                 break;
             }
-            let text = quote(&String::from_utf8_lossy(rest));
+            let text = quote(rest);
             return Err(failure("", rest, format!(": extra text: {text}")));
         };
         layout_rest = suffix;
@@ -477,9 +489,9 @@ fn signed_hours_length(text: &[u8]) -> Option<usize> {
 }
 
 /// Package `time`'s own quoting: bytes beyond printable ASCII in hexadecimal.
-fn quote(text: &str) -> String {
+fn quote(text: &[u8]) -> String {
     let mut out = String::from("\"");
-    for byte in text.bytes() {
+    for &byte in text {
         match byte {
             b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
             b' '..=0x7f => out.push(char::from(byte)),
@@ -495,7 +507,7 @@ mod tests {
     use super::*;
 
     fn read(layout: &str, value: &str) -> String {
-        match parse(layout, value) {
+        match parse(layout.as_bytes(), value.as_bytes()) {
             Ok(time) => time.text(),
             Err(error) => error.to_string(),
         }
@@ -574,5 +586,11 @@ mod tests {
         ] {
             assert_eq!(read(layout, value), expected, "{layout} {value}");
         }
+        assert_eq!(
+            parse(b"2006\xe6", b"x\xff")
+                .expect_err("no year")
+                .to_string(),
+            r#"parsing time "x\xff" as "2006\xe6": cannot parse "x\xff" as "2006""#
+        );
     }
 }

@@ -8,6 +8,7 @@ use super::{
     layout::{Element, LONG_MONTHS, LONG_WEEKDAYS, Offset, OffsetPrecision, next_element},
     zone::Zone,
 };
+use crate::template::{marked, unmarked};
 
 /// `time.RFC3339Nano`.
 pub(crate) const RFC3339_NANO: &str = "2006-01-02T15:04:05.999999999Z07:00";
@@ -213,6 +214,14 @@ impl Time {
 
     pub(crate) fn compare(&self, other: &Self) -> Ordering {
         (self.seconds, self.nanoseconds).cmp(&(other.seconds, other.nanoseconds))
+    }
+
+    /// As [`Time::format`] in a layout that need not be text.
+    pub(crate) fn format_bytes(&self, layout: &[u8]) -> Vec<u8> {
+        match std::str::from_utf8(layout) {
+            Ok(layout) => self.format(layout).into_bytes(),
+            Err(_) => unmarked(&self.format(&marked(layout))),
+        }
     }
 
     /// `Format`.

@@ -3,7 +3,9 @@
 
 use crate::{
     funcs::{Registry, dates},
-    template::{CallError, FunctionSet, Kind, Map, Object, Value, fmt::format_float, with_stack},
+    template::{
+        CallError, FunctionSet, Kind, Map, Object, Str, Value, fmt::format_float, with_stack,
+    },
 };
 
 pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
@@ -127,7 +129,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn encode(&mut self, key: &mut Vec<String>, value: &Value) -> Outcome {
+    fn encode(&mut self, key: &mut Vec<Str>, value: &Value) -> Outcome {
         with_stack(|| match Form::of(value, key.len())? {
             Form::Nothing if value.kind() != Kind::Slice => Ok(()),
             Form::Nothing => self.key_value(key, value, false),
@@ -137,19 +139,19 @@ impl Writer {
         })
     }
 
-    fn table(&mut self, key: &mut Vec<String>, value: &Value) -> Outcome {
+    fn table(&mut self, key: &mut Vec<Str>, value: &Value) -> Outcome {
         if key.len() == 1 {
             self.break_line();
         }
         if !key.is_empty() {
             self.indent(key);
-            self.push(&format!("[{}]", dotted(key)));
+            self.header("[", key, "]");
             self.break_line();
         }
         self.entries(key, value, false)
     }
 
-    fn table_array(&mut self, key: &mut Vec<String>, value: &Value) -> Outcome {
+    fn table_array(&mut self, key: &mut Vec<Str>, value: &Value) -> Outcome {
         if key.is_empty() {
             return failure("toml: top-level values must be Go maps or structs");
         }
@@ -157,7 +159,7 @@ impl Writer {
             for item in list {
                 self.break_line();
                 self.indent(key);
-                self.push(&format!("[[{}]]", dotted(key)));
+                self.header("[[", key, "]]");
                 self.break_line();
                 self.entries(key, item, false)?;
             }
@@ -166,7 +168,7 @@ impl Writer {
     }
 
     /// The entries of a map or struct: plain ones first, then tables.
-    fn entries(&mut self, key: &mut Vec<String>, value: &Value, inline: bool) -> Outcome {
+    fn entries(&mut self, key: &mut Vec<Str>, value: &Value, inline: bool) -> Outcome {
         let entries = entries_of(value);
         let mut plain = Vec::new();
         let mut tables = Vec::new();
@@ -204,14 +206,14 @@ impl Writer {
         Ok(())
     }
 
-    fn key_value(&mut self, key: &[String], value: &Value, inline: bool) -> Outcome {
+    fn key_value(&mut self, key: &[Str], value: &Value, inline: bool) -> Outcome {
         let Some(last) = key.last() else {
             return self.element(value);
         };
         if !inline {
             self.indent(key);
         }
-        self.push(&quoted_key(last));
+        write_key(&mut self.out, last);
         self.push(" = ");
         self.element(value)?;
         if !inline {
@@ -267,6 +269,17 @@ impl Writer {
         })
     }
 
+    fn header(&mut self, open: &str, key: &[Str], close: &str) {
+        self.push(open);
+        for (index, part) in key.iter().enumerate() {
+            if index > 0 {
+                self.push(".");
+            }
+            write_key(&mut self.out, part);
+        }
+        self.push(close);
+    }
+
     fn plain(&mut self, value: impl std::fmt::Display) -> Outcome {
         self.push(&value.to_string());
         Ok(())
@@ -283,19 +296,14 @@ impl Writer {
         }
     }
 
-    fn indent(&mut self, key: &[String]) {
+    fn indent(&mut self, key: &[Str]) {
         let spaces = 2 * key.len().saturating_sub(1);
         self.out.resize(self.out.len() + spaces, b' ');
     }
 }
 
-fn entries_of(value: &Value) -> Vec<(String, Value)> {
-    let of_map = |map: &Map| {
-        map.snapshot()
-            .into_iter()
-            .map(|(key, value)| (key.to_str().into_owned(), value))
-            .collect()
-    };
+fn entries_of(value: &Value) -> Vec<(Str, Value)> {
+    let of_map = |map: &Map| map.snapshot().into_iter().collect();
     match value {
         Value::Map(map) => of_map(map),
         Value::Object(object) => match object.underlying() {
@@ -303,7 +311,7 @@ fn entries_of(value: &Value) -> Vec<(String, Value)> {
             _ => inlined(&**object)
                 .into_iter()
                 .filter(|(name, _)| name.starts_with(char::is_uppercase))
-                .map(|(name, value)| (name.to_owned(), value))
+                .map(|(name, value)| (Str::from(name), value))
                 .filter(|(_, value)| value.kind() != Kind::Func)
                 .collect(),
         },
@@ -323,17 +331,30 @@ fn inlined(object: &dyn Object) -> Vec<(&'static str, Value)> {
     fields
 }
 
+/// A key as it is written, its parts joined by dots.
 pub(super) fn dotted(key: &[String]) -> String {
-    let parts: Vec<String> = key.iter().map(|part| quoted_key(part)).collect();
-    parts.join(".")
+    let mut out = Vec::new();
+    for (index, part) in key.iter().enumerate() {
+        if index > 0 {
+            out.push(b'.');
+        }
+        write_key(&mut out, part.as_bytes());
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
-fn quoted_key(key: &str) -> String {
+fn write_key(out: &mut Vec<u8>, key: &[u8]) {
     let is_bare = !key.is_empty()
         && key
-            .bytes()
+            .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if is_bare { key.to_owned() } else { quote(key) }
+    if is_bare {
+        out.extend_from_slice(key);
+        return;
+    }
+    out.push(b'"');
+    write_escaped(out, key);
+    out.push(b'"');
 }
 
 fn quote(text: &str) -> String {

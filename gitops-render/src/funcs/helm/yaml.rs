@@ -207,6 +207,10 @@ impl Writer {
     }
 
     fn object_directly(&mut self, object: &dyn Object) -> Result<(), CallError> {
+        if let Some(text) = object.plain_yaml() {
+            self.emitter.plain(&text);
+            return Ok(());
+        }
         if let Some(value) = object.to_yaml().or_else(|| object.underlying()) {
             return self.value(&value);
         }

@@ -1,5 +1,7 @@
 //! Compiled patterns, and the ways in which package `regexp` walks over a text.
 
+use std::{borrow::Cow, ops::Range};
+
 use gitops_core::go::unicode::{is_digit, is_letter};
 use regex::{Captures, Match, Regex, RegexBuilder};
 
@@ -34,31 +36,34 @@ impl Pattern {
     }
 
     /// `MatchString`.
-    pub(crate) fn is_match(&self, text: &str) -> bool {
-        self.regex.is_match(text)
+    pub(crate) fn is_match(&self, subject: &Subject<'_>) -> bool {
+        self.regex.is_match(&subject.text)
     }
 
     /// `FindString`: empty where nothing matches.
-    pub(crate) fn find<'t>(&self, text: &'t str) -> &'t str {
-        self.regex.find(text).map_or("", |found| found.as_str())
+    pub(crate) fn find<'t>(&self, subject: &Subject<'t>) -> &'t [u8] {
+        self.regex
+            .find(&subject.text)
+            .map_or(b"", |found| subject.bytes(found.range()))
     }
 
     /// `FindAllString`: at most `limit` matches, all for negative limits.
-    pub(crate) fn find_all<'t>(&self, text: &'t str, limit: i64) -> Vec<&'t str> {
-        self.matches(text, limit)
+    pub(crate) fn find_all<'t>(&self, subject: &Subject<'t>, limit: i64) -> Vec<&'t [u8]> {
+        self.matches(&subject.text, limit)
             .into_iter()
-            .map(|found| found.as_str())
+            .map(|found| subject.bytes(found.range()))
             .collect()
     }
 
     /// `Split`: `None` for the limit 0, at most `limit` parts for positive limits, all for negative
     /// limits.
-    pub(crate) fn split<'t>(&self, text: &'t str, limit: i64) -> Option<Vec<&'t str>> {
+    pub(crate) fn split<'t>(&self, subject: &Subject<'t>, limit: i64) -> Option<Vec<&'t [u8]>> {
         if limit == 0 {
             return None;
         }
+        let text = &*subject.text;
         if text.is_empty() && !self.is_empty {
-            return Some(vec![""]);
+            return Some(vec![&b""[..]]);
         }
         let mut parts = Vec::new();
         let (mut begin, mut end) = (0, 0);
@@ -68,23 +73,23 @@ impl Pattern {
             }
             end = found.start();
             if found.end() != 0 {
-                parts.push(&text[begin..end]);
+                parts.push(subject.bytes(begin..end));
             }
             begin = found.end();
         }
         if end != text.len() {
-            parts.push(&text[begin..]);
+            parts.push(subject.bytes(begin..text.len()));
         }
         Some(parts)
     }
 
     /// `ReplaceAllLiteralString`.
-    pub(crate) fn replace_all_literal(&self, text: &str, replacement: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut walk = Replacements::new(text);
-        while let Some(found) = walk.next_match(|at| self.regex.find_at(text, at)) {
+    pub(crate) fn replace_all_literal(&self, subject: &Subject<'_>, replacement: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(subject.original.len());
+        let mut walk = Replacements::new(subject);
+        while let Some(found) = walk.next_match(|at| self.regex.find_at(&subject.text, at)) {
             if walk.copy_until(&found, &mut out) {
-                out.push_str(replacement);
+                out.extend_from_slice(replacement);
             }
         }
         walk.copy_rest(&mut out);
@@ -92,24 +97,25 @@ impl Pattern {
     }
 
     /// `ReplaceAllString`: `$1`, `${1}`, `$name`, `${name}` and `$$` in the replacement are expanded.
-    pub(crate) fn replace_all(&self, text: &str, replacement: &str) -> String {
-        if !replacement.contains('$') {
-            return self.replace_all_literal(text, replacement);
+    pub(crate) fn replace_all(&self, subject: &Subject<'_>, replacement: &[u8]) -> Vec<u8> {
+        if !replacement.contains(&b'$') {
+            return self.replace_all_literal(subject, replacement);
         }
-        let template = Template::parse(replacement, &self.names);
-        let mut out = String::with_capacity(text.len());
-        let mut walk = Replacements::new(text);
+        let replacement = Subject::new(replacement);
+        let template = Template::parse(&replacement, &self.names);
+        let mut out = Vec::with_capacity(subject.original.len());
+        let mut walk = Replacements::new(subject);
         loop {
             let mut captures = None;
             let found = walk.next_match(|at| {
-                captures = self.regex.captures_at(text, at);
+                captures = self.regex.captures_at(&subject.text, at);
                 captures.as_ref().and_then(|captures| captures.get(0))
             });
             let (Some(found), Some(captures)) = (found, &captures) else {
                 break;
             };
             if walk.copy_until(&found, &mut out) {
-                template.expand(captures, &mut out);
+                template.expand(captures, subject, &mut out);
             }
         }
         walk.copy_rest(&mut out);
@@ -141,15 +147,64 @@ impl Pattern {
 }
 
 /// `QuoteMeta`.
-pub(crate) fn quote_meta(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if r"\.+*?()|[]{}^$".contains(character) {
-            out.push('\\');
+pub(crate) fn quote_meta(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for byte in text {
+        if br"\.+*?()|[]{}^$".contains(byte) {
+            out.push(b'\\');
         }
-        out.push(character);
+        out.push(*byte);
     }
     out
+}
+
+/// What a pattern looks at: text, in which Go takes each byte that is none for U+FFFD. What is cut out
+/// of it are its own bytes.
+pub(crate) struct Subject<'t> {
+    original: &'t [u8],
+    text: Cow<'t, str>,
+    /// Where each byte of the text comes from, and the end; empty if the original is text.
+    origins: Vec<usize>,
+}
+
+impl<'t> Subject<'t> {
+    pub(crate) fn new(original: &'t [u8]) -> Self {
+        if let Ok(text) = std::str::from_utf8(original) {
+            return Self {
+                original,
+                text: Cow::Borrowed(text),
+                origins: Vec::new(),
+            };
+        }
+        let mut text = String::with_capacity(original.len() + 16);
+        let mut origins = Vec::with_capacity(original.len() + 17);
+        let mut at = 0;
+        for chunk in original.utf8_chunks() {
+            text.push_str(chunk.valid());
+            origins.extend(at..at + chunk.valid().len());
+            at += chunk.valid().len();
+            for _ in chunk.invalid() {
+                text.push(char::REPLACEMENT_CHARACTER);
+                origins.extend([at; char::REPLACEMENT_CHARACTER.len_utf8()]);
+                at += 1;
+            }
+        }
+        origins.push(at);
+        Self {
+            original,
+            text: Cow::Owned(text),
+            origins,
+        }
+    }
+
+    /// The own bytes of a part of the text.
+    fn bytes(&self, part: Range<usize>) -> &'t [u8] {
+        if self.origins.is_empty() {
+            &self.original[part]
+        } else {
+            &self.original[self.origins[part.start]..self.origins[part.end]]
+        }
+    }
 }
 
 fn width(text: &str, position: usize) -> usize {
@@ -157,33 +212,33 @@ fn width(text: &str, position: usize) -> usize {
 }
 
 /// The walk of `replaceAll`.
-struct Replacements<'t> {
-    text: &'t str,
+struct Replacements<'s, 't> {
+    subject: &'s Subject<'t>,
     last_end: usize,
     position: usize,
 }
 
-impl<'t> Replacements<'t> {
-    fn new(text: &'t str) -> Self {
+impl<'s, 't> Replacements<'s, 't> {
+    fn new(subject: &'s Subject<'t>) -> Self {
         Self {
-            text,
+            subject,
             last_end: 0,
             position: 0,
         }
     }
 
-    fn next_match(&mut self, find: impl FnOnce(usize) -> Option<Match<'t>>) -> Option<Match<'t>> {
-        (self.position <= self.text.len())
+    fn next_match(&mut self, find: impl FnOnce(usize) -> Option<Match<'s>>) -> Option<Match<'s>> {
+        (self.position <= self.subject.text.len())
             .then(|| find(self.position))
             .flatten()
     }
 
     /// Copies the text before a match; whether the match is to be replaced.
-    fn copy_until(&mut self, found: &Match<'_>, out: &mut String) -> bool {
-        out.push_str(&self.text[self.last_end..found.start()]);
+    fn copy_until(&mut self, found: &Match<'_>, out: &mut Vec<u8>) -> bool {
+        out.extend_from_slice(self.subject.bytes(self.last_end..found.start()));
         let replace = found.end() > self.last_end || found.start() == 0;
         self.last_end = found.end();
-        let width = width(self.text, self.position);
+        let width = width(&self.subject.text, self.position);
         self.position = if self.position + width > found.end() {
             self.position + width
         } else if self.position + 1 > found.end() {
@@ -194,8 +249,9 @@ impl<'t> Replacements<'t> {
         replace
     }
 
-    fn copy_rest(&self, out: &mut String) {
-        out.push_str(&self.text[self.last_end..]);
+    fn copy_rest(&self, out: &mut Vec<u8>) {
+        let rest = self.last_end..self.subject.text.len();
+        out.extend_from_slice(self.subject.bytes(rest));
     }
 }
 
@@ -205,21 +261,26 @@ struct Template<'r> {
 }
 
 enum Part<'r> {
-    Text(&'r str),
+    Text(&'r [u8]),
     Group(usize),
     /// Groups of one name: the first that took part in the match counts.
     Named(Vec<usize>),
 }
 
 impl<'r> Template<'r> {
-    fn parse(replacement: &'r str, names: &[Option<String>]) -> Self {
+    fn parse(replacement: &Subject<'r>, names: &[Option<String>]) -> Self {
         let mut parts = Vec::new();
-        let mut rest = replacement;
+        let text = &*replacement.text;
+        let mut rest = text;
+        let part = |rest: &str, length: usize| {
+            let start = text.len() - rest.len();
+            Part::Text(replacement.bytes(start..start + length))
+        };
         while let Some(dollar) = rest.find('$') {
-            parts.push(Part::Text(&rest[..dollar]));
+            parts.push(part(rest, dollar));
             let after = &rest[dollar + 1..];
             if let Some(after) = after.strip_prefix('$') {
-                parts.push(Part::Text("$"));
+                parts.push(Part::Text(b"$"));
                 rest = after;
             } else if let Some((name, after)) = reference(after) {
                 parts.push(match group_number(name) {
@@ -235,24 +296,25 @@ impl<'r> Template<'r> {
                 });
                 rest = after;
             } else {
-                parts.push(Part::Text("$"));
+                parts.push(Part::Text(b"$"));
                 rest = after;
             }
         }
-        parts.push(Part::Text(rest));
+        parts.push(part(rest, rest.len()));
         Self { parts }
     }
 
-    fn expand(&self, captures: &Captures<'_>, out: &mut String) {
+    fn expand(&self, captures: &Captures<'_>, subject: &Subject<'_>, out: &mut Vec<u8>) {
+        let of = |group: Match<'_>| subject.bytes(group.range());
         for part in &self.parts {
             match part {
-                Part::Text(text) => out.push_str(text),
+                Part::Text(text) => out.extend_from_slice(text),
                 Part::Group(number) => {
-                    out.push_str(captures.get(*number).map_or("", |group| group.as_str()));
+                    out.extend_from_slice(captures.get(*number).map_or(b"", of));
                 }
                 Part::Named(numbers) => {
                     if let Some(group) = numbers.iter().find_map(|&number| captures.get(number)) {
-                        out.push_str(group.as_str());
+                        out.extend_from_slice(of(group));
                     }
                 }
             }
@@ -295,46 +357,89 @@ mod tests {
         Pattern::compile(source).expect(source)
     }
 
+    fn text(text: &str) -> Subject<'_> {
+        Subject::new(text.as_bytes())
+    }
+
     #[test]
     fn classes_are_ascii() {
-        assert!(!pattern(r"^\d$").is_match("٣") && pattern(r"^\w\s$").is_match("a\t"));
-        assert!(!pattern(r"\w").is_match("é") && !pattern(r"\s").is_match("\u{b}"));
-        assert_eq!(pattern(r"\b").find_all("é a", -1), ["", ""]);
-        assert_eq!(pattern(r"\pL+").find("12äb"), "äb");
-        assert!(pattern(r"[\d&&a]").is_match("&") && pattern("(?i)K").is_match("\u{212a}"));
-        assert!(pattern("^.$").is_match("é") && !pattern("^.$").is_match("\n"));
-        assert!(pattern(r"\x{d800}|a").is_match("a") && !pattern(r"\p{Cs}").is_match("a"));
+        assert!(
+            !pattern(r"^\d$").is_match(&text("٣")) && pattern(r"^\w\s$").is_match(&text("a\t"))
+        );
+        assert!(!pattern(r"\w").is_match(&text("é")) && !pattern(r"\s").is_match(&text("\u{b}")));
+        assert_eq!(pattern(r"\b").find_all(&text("é a"), -1), [b"", b""]);
+        assert_eq!(pattern(r"\pL+").find(&text("12äb")), "äb".as_bytes());
+        assert!(
+            pattern(r"[\d&&a]").is_match(&text("&"))
+                && pattern("(?i)K").is_match(&text("\u{212a}"))
+        );
+        assert!(pattern("^.$").is_match(&text("é")) && !pattern("^.$").is_match(&text("\n")));
+        assert!(
+            pattern(r"\x{d800}|a").is_match(&text("a")) && !pattern(r"\p{Cs}").is_match(&text("a"))
+        );
     }
 
     #[test]
     fn walks_are_those_of_go() {
-        assert_eq!(pattern("a*").find_all("baac", -1), ["", "aa", ""]);
-        assert_eq!(pattern("a").find_all("aaa", 2), ["a", "a"]);
-        assert!(pattern("a").find_all("aaa", 0).is_empty());
-        assert_eq!(pattern("a*").replace_all("baac", "x"), "xbxcx");
-        assert_eq!(pattern("").replace_all("日本", "-"), "-日-本-");
         assert_eq!(
-            pattern("a").split("banana", -1),
-            Some(vec!["b", "n", "n", ""])
+            pattern("a*").find_all(&text("baac"), -1),
+            [&b""[..], b"aa", b""]
         );
-        assert_eq!(pattern("a").split("banana", 2), Some(vec!["b", "nana"]));
-        assert_eq!(pattern("").split("abc", -1), Some(vec!["a", "b", "c"]));
-        assert_eq!(pattern("a").split("", -1), Some(vec![""]));
-        assert_eq!(pattern("").split("", -1), Some(vec![]));
-        assert_eq!(pattern("a").split("abc", 0), None);
+        assert_eq!(pattern("a").find_all(&text("aaa"), 2), [b"a", b"a"]);
+        assert!(pattern("a").find_all(&text("aaa"), 0).is_empty());
+        assert_eq!(pattern("a*").replace_all(&text("baac"), b"x"), b"xbxcx");
+        assert_eq!(
+            pattern("").replace_all(&text("日本"), b"-"),
+            "-日-本-".as_bytes()
+        );
+        assert_eq!(
+            pattern("a").split(&text("banana"), -1),
+            Some(vec![&b"b"[..], b"n", b"n", b""])
+        );
+        assert_eq!(
+            pattern("a").split(&text("banana"), 2),
+            Some(vec![&b"b"[..], b"nana"])
+        );
+        assert_eq!(
+            pattern("").split(&text("abc"), -1),
+            Some(vec![&b"a"[..], b"b", b"c"])
+        );
+        assert_eq!(pattern("a").split(&text(""), -1), Some(vec![&b""[..]]));
+        assert_eq!(pattern("").split(&text(""), -1), Some(vec![]));
+        assert_eq!(pattern("a").split(&text("abc"), 0), None);
     }
 
     #[test]
     fn replacements() {
         let swap = pattern(r"(?P<first>\w+) (\w+)");
-        assert_eq!(swap.replace_all("a b", "$2 $first"), "b a");
-        assert_eq!(swap.replace_all("a b", "${2}W$2W$$"), "bW$");
-        assert_eq!(swap.replace_all("a b", "$ ${x $0 $9 $01"), "$ ${x a b  ");
-        assert_eq!(swap.replace_all_literal("a b", "$2"), "$2");
+        assert_eq!(swap.replace_all(&text("a b"), b"$2 $first"), b"b a");
+        assert_eq!(swap.replace_all(&text("a b"), b"${2}W$2W$$"), b"bW$");
         assert_eq!(
-            pattern("(?P<n>a)|(?P<n>b)").replace_all("ab", "<$n>"),
-            "<a><b>"
+            swap.replace_all(&text("a b"), b"$ ${x $0 $9 $01"),
+            b"$ ${x a b  "
         );
-        assert_eq!(quote_meta("a.b*c-"), r"a\.b\*c-");
+        assert_eq!(swap.replace_all_literal(&text("a b"), b"$2"), b"$2");
+        assert_eq!(
+            pattern("(?P<n>a)|(?P<n>b)").replace_all(&text("ab"), b"<$n>"),
+            b"<a><b>"
+        );
+        assert_eq!(quote_meta(b"a.b*c-"), br"a\.b\*c-");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_what_they_are() {
+        let subject = Subject::new(b"a\xe6\x97b\xff");
+        assert_eq!(pattern(".").find_all(&subject, -1).len(), 5);
+        assert_eq!(pattern("[^a]+").find(&subject), b"\xe6\x97b\xff");
+        assert_eq!(
+            pattern("b").split(&subject, -1),
+            Some(vec![&b"a\xe6\x97"[..], b"\xff"])
+        );
+        assert_eq!(
+            pattern("(\u{fffd})b").replace_all(&subject, b"<$1\xfe>"),
+            b"a\xe6<\x97\xfe>\xff"
+        );
+        assert!(!pattern(r"\x{d800}").is_match(&text("\u{fffd}")));
+        assert!(pattern(r"[\x{d700}-\x{d801}]").is_match(&text("\u{d7ff}")));
     }
 }

@@ -7,20 +7,21 @@ mod unicode_names;
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use self::{
-    matching::{Pattern, quote_meta},
+    matching::{Pattern, Subject, quote_meta},
     syntax::PatternError,
 };
 use super::Registry;
 use crate::template::{CallError, Context, List, ListType, Str, Value};
 
 pub(super) fn register(registry: &mut Registry) {
-    registry.add("regexQuoteMeta", |text: Str| quote_meta(&text.to_str()));
+    registry.add("regexQuoteMeta", |text: Str| Str::from(quote_meta(&text)));
     // A wrong pattern matches nothing.
     registry.add(
         "regexMatch",
         |context: &mut Context<'_>, pattern: Str, text: Str| {
             context.spend((pattern.len() + text.len()) as u64 / 16)?;
-            let matches = compiled(&pattern).is_ok_and(|pattern| pattern.is_match(&text.to_str()));
+            let matches =
+                compiled(&pattern).is_ok_and(|pattern| pattern.is_match(&Subject::new(&text)));
             Ok::<_, CallError>(matches)
         },
     );
@@ -28,7 +29,7 @@ pub(super) fn register(registry: &mut Registry) {
         "mustRegexMatch",
         |context: &mut Context<'_>, pattern: Str, text: Str| {
             let pattern = compile(context, &pattern, &text, Failure::Error)?;
-            Ok::<_, CallError>(pattern.is_match(&text.to_str()))
+            Ok::<_, CallError>(pattern.is_match(&Subject::new(&text)))
         },
     );
     for (prefix, failure) in [("regex", Failure::Panic), ("mustRegex", Failure::Error)] {
@@ -49,15 +50,15 @@ fn register_family(registry: &mut Registry, prefix: &str, failure: Failure) {
         name("regexFind", "mustRegexFind"),
         move |context: &mut Context<'_>, pattern: Str, text: Str| {
             let pattern = compile(context, &pattern, &text, failure)?;
-            Ok::<_, CallError>(Str::from(pattern.find(&text.to_str())))
+            Ok::<_, CallError>(Str::from(pattern.find(&Subject::new(&text))))
         },
     );
     registry.add(
         name("regexFindAll", "mustRegexFindAll"),
         move |context: &mut Context<'_>, pattern: Str, text: Str, count: i64| {
             let pattern = compile(context, &pattern, &text, failure)?;
-            let text = text.to_str();
-            let found = pattern.find_all(&text, count);
+            let subject = Subject::new(&text);
+            let found = pattern.find_all(&subject, count);
             Ok::<_, CallError>(if found.is_empty() {
                 List::nil(ListType::Strings)
             } else {
@@ -69,26 +70,26 @@ fn register_family(registry: &mut Registry, prefix: &str, failure: Failure) {
         name("regexReplaceAll", "mustRegexReplaceAll"),
         move |context: &mut Context<'_>, pattern: Str, text: Str, replacement: Str| {
             let pattern = compile(context, &pattern, &text, failure)?;
-            let replaced = pattern.replace_all(&text.to_str(), &replacement.to_str());
+            let replaced = pattern.replace_all(&Subject::new(&text), &replacement);
             context.allow_bytes(replaced.len())?;
-            Ok::<_, CallError>(replaced)
+            Ok::<_, CallError>(Str::from(replaced))
         },
     );
     registry.add(
         name("regexReplaceAllLiteral", "mustRegexReplaceAllLiteral"),
         move |context: &mut Context<'_>, pattern: Str, text: Str, replacement: Str| {
             let pattern = compile(context, &pattern, &text, failure)?;
-            let replaced = pattern.replace_all_literal(&text.to_str(), &replacement.to_str());
+            let replaced = pattern.replace_all_literal(&Subject::new(&text), &replacement);
             context.allow_bytes(replaced.len())?;
-            Ok::<_, CallError>(replaced)
+            Ok::<_, CallError>(Str::from(replaced))
         },
     );
     registry.add(
         name("regexSplit", "mustRegexSplit"),
         move |context: &mut Context<'_>, pattern: Str, text: Str, count: i64| {
             let pattern = compile(context, &pattern, &text, failure)?;
-            let text = text.to_str();
-            Ok::<_, CallError>(match pattern.split(&text, count) {
+            let subject = Subject::new(&text);
+            Ok::<_, CallError>(match pattern.split(&subject, count) {
                 Some(parts) => {
                     let parts = texts_of(parts);
                     let room = parts.len().saturating_sub(1);
@@ -112,7 +113,7 @@ fn compile(
     failure: Failure,
 ) -> Result<Rc<Pattern>, CallError> {
     context.spend((pattern.len() + text.len()) as u64 / 16)?;
-    compiled(pattern).map_err(|error| failure.error(&error, &pattern.to_str()))
+    compiled(pattern).map_err(|error| failure.error(&error, pattern))
 }
 
 /// Patterns that a thread keeps compiled: templates use few patterns very often.
@@ -128,7 +129,7 @@ fn compiled(pattern: &Str) -> Result<Rc<Pattern>, PatternError> {
         return Ok(kept);
     }
     let Some(source) = pattern.as_str() else {
-        return Err(PatternError::not_utf8(&pattern.to_str()));
+        return Err(PatternError::not_utf8(pattern));
     };
     let new = Rc::new(Pattern::compile(source)?);
     COMPILED.with_borrow_mut(|compiled| {
@@ -142,7 +143,7 @@ fn compiled(pattern: &Str) -> Result<Rc<Pattern>, PatternError> {
 }
 
 impl Failure {
-    fn error(self, error: &PatternError, pattern: &str) -> CallError {
+    fn error(self, error: &PatternError, pattern: &[u8]) -> CallError {
         CallError::new(match self {
             Self::Panic => error.panic_text(pattern),
             Self::Error => error.to_string(),
@@ -154,15 +155,18 @@ impl Failure {
 #[cfg(test)]
 pub(super) fn try_out(pattern: &str, text: &str) {
     if let Ok(pattern) = Pattern::compile(pattern) {
-        let _ = pattern.find_all(text, -1);
-        let _ = pattern.split(text, -1);
-        let _ = pattern.replace_all(text, "${1}$x$$");
-        let _ = pattern.replace_all_literal(text, "$1");
+        let text = Subject::new(text.as_bytes());
+        let _ = pattern.find_all(&text, -1);
+        let _ = pattern.split(&text, -1);
+        let _ = pattern.replace_all(&text, b"${1}$x$$");
+        let _ = pattern.replace_all_literal(&text, b"$1");
     }
 }
 
 /// Whether a quoted text matches itself.
 #[cfg(test)]
 pub(super) fn matches_itself(text: &str) -> bool {
-    Pattern::compile(&quote_meta(text)).is_ok_and(|pattern| pattern.find(text) == text)
+    let quoted = quote_meta(text.as_bytes());
+    let pattern = Pattern::compile(&String::from_utf8_lossy(&quoted));
+    pattern.is_ok_and(|pattern| pattern.find(&Subject::new(text.as_bytes())) == text.as_bytes())
 }

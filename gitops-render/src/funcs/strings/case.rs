@@ -7,6 +7,8 @@ use gitops_core::go::unicode::{
     to_lower, to_title, to_upper,
 };
 
+use crate::template::{marked, marked_byte, unmarked};
+
 /// `strings.ToUpper`.
 pub(super) fn upper(text: &[u8]) -> String {
     runes(text).map(to_upper).collect()
@@ -133,16 +135,28 @@ pub(super) fn camel_case(text: &[u8]) -> String {
 }
 
 /// xstrings `ToSnakeCase` (connector `_`) and `ToKebabCase` (connector `-`).
-pub(super) fn separated_case(text: &[u8], connector: char) -> String {
-    let characters: Vec<char> = runes(text).collect();
+pub(super) fn separated_case(text: &[u8], connector: char) -> Vec<u8> {
+    match std::str::from_utf8(text) {
+        Ok(text) => separated(text, connector, false).into_bytes(),
+        // What is no text is copied.
+        Err(_) => unmarked(&separated(&marked(text), connector, true)),
+    }
+}
+
+fn separated(text: &str, connector: char, has_marks: bool) -> String {
+    let characters: Vec<char> = text.chars().collect();
     if characters.is_empty() {
         return String::new();
     }
     let mut out = Output {
         text: String::with_capacity(text.len() + 8),
+        has_marks,
         connector,
     };
-    let mut words = Words { rest: &characters };
+    let mut words = Words {
+        rest: &characters,
+        has_marks,
+    };
     let mut word = words.next_word();
     while !words.rest.is_empty() {
         if word.kind != Kind::Connector {
@@ -236,12 +250,14 @@ struct Word<'a> {
 
 struct Words<'a> {
     rest: &'a [char],
+    /// Whether bytes that are no text are marked.
+    has_marks: bool,
 }
 
 impl<'a> Words<'a> {
     fn next_word(&mut self) -> Word<'a> {
         let rest = self.rest;
-        let (first, size) = next_valid(rest, char::REPLACEMENT_CHARACTER);
+        let (first, size) = self.next_valid(rest, char::REPLACEMENT_CHARACTER);
         if first == char::REPLACEMENT_CHARACTER {
             return self.take(Kind::Invalid, size);
         }
@@ -272,7 +288,7 @@ impl<'a> Words<'a> {
         if size >= self.rest.len() {
             return self.take(Kind::Upper, size);
         }
-        let (second, second_size) = next_valid(&self.rest[size..], first);
+        let (second, second_size) = self.next_valid(&self.rest[size..], first);
         let mut end = size;
         if is_upper(second) {
             end += second_size;
@@ -280,7 +296,7 @@ impl<'a> Words<'a> {
             let mut next = second;
             while end < self.rest.len() {
                 let next_size;
-                (next, next_size) = next_valid(&self.rest[end..], next);
+                (next, next_size) = self.next_valid(&self.rest[end..], next);
                 if !is_upper(next) {
                     break;
                 }
@@ -308,7 +324,7 @@ impl<'a> Words<'a> {
         accepts: impl Fn(char) -> bool,
     ) -> Word<'a> {
         while end < self.rest.len() {
-            let (next, size) = next_valid(&self.rest[end..], previous);
+            let (next, size) = self.next_valid(&self.rest[end..], previous);
             if !accepts(next) {
                 break;
             }
@@ -318,6 +334,19 @@ impl<'a> Words<'a> {
         self.take(kind, end)
     }
 
+    /// The next character that is valid, or else `previous`, and how many characters it takes.
+    fn next_valid(&self, characters: &[char], previous: char) -> (char, usize) {
+        let is_valid = |c: char| {
+            c != char::REPLACEMENT_CHARACTER && !(self.has_marks && marked_byte(c).is_some())
+        };
+        characters
+            .iter()
+            .position(|&c| is_valid(c))
+            .map_or((previous, characters.len()), |index| {
+                (characters[index], index + 1)
+            })
+    }
+
     fn take(&mut self, kind: Kind, length: usize) -> Word<'a> {
         let (characters, rest) = self.rest.split_at(length.min(self.rest.len()));
         self.rest = rest;
@@ -325,18 +354,9 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The next character that is valid, or else `previous`, and how many characters it takes.
-fn next_valid(characters: &[char], previous: char) -> (char, usize) {
-    characters
-        .iter()
-        .position(|&c| c != char::REPLACEMENT_CHARACTER)
-        .map_or((previous, characters.len()), |index| {
-            (characters[index], index + 1)
-        })
-}
-
 struct Output {
     text: String,
+    has_marks: bool,
     connector: char,
 }
 
@@ -351,6 +371,8 @@ impl Output {
                 self.connector
             } else if is_upper(character) {
                 to_lower(character)
+            } else if self.has_marks && marked_byte(character).is_some() {
+                char::REPLACEMENT_CHARACTER
             } else {
                 character
             }));
@@ -382,9 +404,11 @@ mod tests {
             ("_HELLO_", "_hello_"),
             ("日本語Text", "日本語_text"),
         ] {
-            assert_eq!(separated_case(text.as_bytes(), '_'), expected, "{text}");
+            let found = separated_case(text.as_bytes(), '_');
+            assert_eq!(found, expected.as_bytes(), "{text}");
         }
-        assert_eq!(separated_case(b"HTTPServer2Go", '-'), "http-server2-go");
+        assert_eq!(separated_case(b"HTTPServer2Go", '-'), b"http-server2-go");
+        assert_eq!(separated_case(b"a\xe6\x97b", '-'), b"a\xe6\x97b");
     }
 
     #[test]

@@ -45,8 +45,12 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add("title", |text: Str| mapped(text, case::title));
     registry.add("untitle", |text: Str| mapped(text, case::untitle));
     registry.add("swapcase", |text: Str| mapped(text, case::swap_case));
-    registry.add("snakecase", |text: Str| case::separated_case(&text, '_'));
-    registry.add("kebabcase", |text: Str| case::separated_case(&text, '-'));
+    registry.add("snakecase", |text: Str| {
+        Str::from(case::separated_case(&text, '_'))
+    });
+    registry.add("kebabcase", |text: Str| {
+        Str::from(case::separated_case(&text, '-'))
+    });
     registry.add("camelcase", |text: Str| case::camel_case(&text));
     registry.add("initials", |text: Str| case::initials(&text));
     registry.add("nospace", without_spaces);

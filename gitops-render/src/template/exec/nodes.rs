@@ -228,7 +228,7 @@ impl Context<'_> {
                 _ if object.is_nil() => Ok(false),
                 _ => frame.error(format_args!(
                     "range can't iterate over {}",
-                    go_fmt::to_text(value)
+                    go_fmt::reflected(value)
                 )),
             },
             _ => frame.error(format_args!(

@@ -17,7 +17,10 @@ pub fn format_float(value: f64, verb: u8, precision: Option<usize>) -> String {
         b'b' => return binary(value),
         b'f' | b'F' => {
             return match precision {
-                Some(precision) => format!("{value:.precision$}"),
+                Some(precision) => {
+                    let written = precision.min(MAXIMUM_DIGITS);
+                    format!("{value:.written$}") + &"0".repeat(precision - written)
+                }
                 None => {
                     let decimal = Decimal::shortest(value);
                     decimal.plain(decimal.fraction_digits())
@@ -62,6 +65,9 @@ pub fn format_float(value: f64, verb: u8, precision: Option<usize>) -> String {
     decimal.plain(decimal.fraction_digits())
 }
 
+/// No float has more digits than these, before the point or after it.
+const MAXIMUM_DIGITS: usize = 1100;
+
 /// Digits without trailing zeros, and where the point is in them.
 struct Decimal {
     is_negative: bool,
@@ -75,7 +81,7 @@ impl Decimal {
     }
 
     fn rounded(value: f64, digits: usize) -> Self {
-        let precision = digits.saturating_sub(1);
+        let precision = digits.saturating_sub(1).min(MAXIMUM_DIGITS);
         Self::read(value, &format!("{:.precision$e}", value.abs()))
     }
 

@@ -77,6 +77,7 @@ impl<'o> Printer<'o> {
             return;
         }
         match verb {
+            'T' if matches!(value, Value::Nil) => return self.flags.pad(self.out, b"<nil>"),
             'T' => return self.flags.string(self.out, value.type_name().as_bytes()),
             'p' => return self.pointer(value, verb),
             _ => {}
@@ -89,6 +90,17 @@ impl<'o> Printer<'o> {
             // Maps and slices have no methods, but any value can be asked to be wrapped.
             Value::Map(_) | Value::List(_) if verb == 'w' => self.bad_verb(verb, value),
             _ => self.value(value, verb, 0),
+        }
+    }
+
+    pub(super) fn reflected(&mut self, value: &Value) {
+        match value {
+            Value::Object(object)
+                if object.kind() == Kind::Pointer && object.string_of_element().is_none() =>
+            {
+                self.fields(&**object, 'v', 0);
+            }
+            _ => self.argument(value, 'v'),
         }
     }
 
@@ -348,7 +360,7 @@ impl<'o> Printer<'o> {
             if self.flags.sharp_v
                 && let Some(text) = object.go_string()
             {
-                return self.push(text.as_bytes());
+                return self.flags.string(self.out, text.as_bytes());
             }
             if !self.flags.sharp_v
                 && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q')
@@ -384,6 +396,10 @@ impl<'o> Printer<'o> {
             }
             self.push(b"&");
         }
+        self.fields(object, verb, depth);
+    }
+
+    fn fields(&mut self, object: &dyn Object, verb: char, depth: u32) {
         let is_go = self.flags.sharp_v;
         if is_go {
             self.push(object.type_name().trim_start_matches('*').as_bytes());
@@ -421,17 +437,26 @@ impl<'o> Printer<'o> {
         let address = match value {
             Value::Map(_) | Value::List(_) | Value::Bytes(_) if value.is_nil() => 0,
             Value::Map(_) | Value::List(_) | Value::Bytes(_) => ADDRESS,
-            Value::Object(object) if object.kind() == Kind::Pointer => {
-                if object.is_nil() {
-                    0
-                } else {
-                    ADDRESS
-                }
+            Value::Object(object)
+                if matches!(object.kind(), Kind::Pointer | Kind::Map | Kind::Slice) =>
+            {
+                if object.is_nil() { 0 } else { ADDRESS }
             }
             _ => return self.bad_verb(verb, value),
         };
         let flags = self.flags;
         match verb {
+            'v' if flags.sharp_v => {
+                self.push(b"(");
+                self.push(value.type_name().as_bytes());
+                self.push(b")(");
+                if address == 0 {
+                    self.push(b"nil");
+                } else {
+                    flags.hexadecimal(self.out, address, true);
+                }
+                self.push(b")");
+            }
             'v' if address == 0 => flags.pad(self.out, b"<nil>"),
             'v' | 'p' => flags.hexadecimal(self.out, address, !flags.sharp),
             'b' | 'o' | 'd' | 'x' | 'X' => self.integer(value, address, false, false, verb),

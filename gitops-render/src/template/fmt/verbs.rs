@@ -119,8 +119,13 @@ impl Flags {
     }
 
     pub(super) fn unicode(self, out: &mut Vec<u8>, code: u64) {
-        let digits = self.precision.unwrap_or(4).max(4);
-        let mut text = format!("U+{code:0digits$X}");
+        let digits = format!("{code:X}");
+        let zeros = self
+            .precision
+            .unwrap_or(4)
+            .max(4)
+            .saturating_sub(digits.len());
+        let mut text = format!("U+{}{digits}", "0".repeat(zeros));
         if self.sharp
             && let Some(character) = u32::try_from(code).ok().and_then(char::from_u32)
             && is_print(character)

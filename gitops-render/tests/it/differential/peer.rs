@@ -46,16 +46,27 @@ impl Peer {
             return None;
         }
         let answer: Json = serde_json::from_str(&line).unwrap();
-        let text = |key: &str| {
-            let encoded = answer.get(key)?.as_str()?;
-            let bytes = BASE64_STANDARD.decode(encoded).ok()?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        Some(match text("error") {
-            Some(error) => Err(error),
-            None => Ok(text("out").unwrap_or_default()),
+        let bytes = |key: &str| BASE64_STANDARD.decode(answer.get(key)?.as_str()?).ok();
+        Some(match bytes("error") {
+            // Errors of this side are texts, with a U+FFFD for each byte that is none.
+            Some(error) => Err(text(&error, |_| "\u{fffd}".to_owned())),
+            None => Ok(exact(&bytes("out").unwrap_or_default())),
         })
     }
+}
+
+/// Bytes as a text in which those that are no text can still be told apart.
+pub(super) fn exact(bytes: &[u8]) -> String {
+    text(bytes, |byte| format!("\u{fffd}<{byte:x}>"))
+}
+
+fn text(bytes: &[u8], shown: impl Fn(u8) -> String) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| shown(*byte)));
+    }
+    text
 }
 
 impl Drop for Peer {

@@ -4,13 +4,19 @@
 //! Both are leftmost-first and linear in time; they differ in what `\d`, `\w`, `\s` and `\b` mean, in
 //! what may be left unescaped, in classes inside classes, and in what is an error.
 
+mod marks;
 mod piece;
 
 use std::fmt::Write as _;
 
 use gitops_core::go::quote;
 
-use self::piece::{class_character, counts, escaped, is_posix_class, unicode_class};
+use crate::template::{marked, unmarked};
+
+use self::{
+    marks::Marks,
+    piece::{class_character, counts, escaped, is_posix_class, unicode_class},
+};
 
 /// Why a pattern cannot be used; the message is Go's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,13 +28,26 @@ pub(crate) struct PatternError {
 
 impl PatternError {
     /// The text of the panic of `regexp.MustCompile`.
-    pub(crate) fn panic_text(&self, pattern: &str) -> String {
+    pub(crate) fn panic_text(&self, pattern: &[u8]) -> String {
         format!("regexp: Compile({}): {self}", quote_pattern(pattern))
     }
 
-    /// A pattern whose bytes are no text.
-    pub(super) fn not_utf8(pattern: &str) -> Self {
-        Reason::Utf8.at(pattern)
+    /// What is wrong with a pattern whose bytes are no text: what Go comes upon first.
+    pub(super) fn not_utf8(pattern: &[u8]) -> Self {
+        let marked = marked(pattern);
+        match translate_marked(&marked, true) {
+            Ok(_) => Reason::Utf8.at(&marked),
+            Err(error) => error,
+        }
+        .unmarked()
+    }
+
+    fn unmarked(self) -> Self {
+        let bytes = unmarked(&self.expression);
+        Self {
+            expression: String::from_utf8_lossy(&bytes).into_owned(),
+            ..self
+        }
     }
 
     /// A pattern that is fine for Go but needs more memory than is given here.
@@ -88,7 +107,12 @@ pub(super) struct Translated {
 
 /// Reads a pattern of Go.
 pub(super) fn translate(source: &str) -> Result<Translated, PatternError> {
+    translate_marked(source, false)
+}
+
+fn translate_marked(source: &str, are_marked: bool) -> Result<Translated, PatternError> {
     let mut translator = Translator {
+        marks: Marks(are_marked),
         source,
         rest: source,
         out: String::with_capacity(source.len() + 16),
@@ -104,6 +128,9 @@ pub(super) fn translate(source: &str) -> Result<Translated, PatternError> {
     })
 }
 
+/// A class of no characters.
+const NOTHING: &str = "[a&&b]";
+const SURROGATES: std::ops::RangeInclusive<u32> = 0xd800..=0xdfff;
 const MAX_REPEAT: i64 = 1000;
 const MAX_HEIGHT: usize = 1000;
 const MAX_SIZE: u64 = (128 << 20) / 40;
@@ -113,17 +140,17 @@ struct Flags {
     fold_case: bool,
     multi_line: bool,
     dot_newline: bool,
+    /// Decides at each repetition, and is not written.
     swap_greed: bool,
 }
 
 impl Flags {
-    /// All four flags, those that are on before those that are off.
+    /// The other three flags, those that are on before those that are off.
     fn text(self) -> String {
         let all = [
             ('i', self.fold_case),
             ('m', self.multi_line),
             ('s', self.dot_newline),
-            ('U', self.swap_greed),
         ];
         let pick = |wanted| {
             all.iter()
@@ -147,6 +174,9 @@ struct Operand {
     repeats: i64,
     height: usize,
     size: u64,
+    /// Where it begins in the new pattern.
+    start: usize,
+    is_repeated: bool,
 }
 
 /// An open group.
@@ -154,6 +184,8 @@ struct Operand {
 struct Frame {
     /// Flags to return to.
     flags: Flags,
+    /// Where it begins in the new pattern.
+    start: usize,
     captures: bool,
     last: Option<Operand>,
     /// All before `last` in this alternative and in those before it.
@@ -178,6 +210,7 @@ impl Frame {
             self.push(Operand::default());
         }
         let mut operand = self.all;
+        operand.start = self.start;
         operand.height =
             operand.height.max(1) + usize::from(items > 1) + usize::from(alternatives > 0);
         operand.size = operand.size.saturating_add(alternatives as u64).max(1);
@@ -190,6 +223,7 @@ impl Frame {
 }
 
 struct Translator<'a> {
+    marks: Marks,
     source: &'a str,
     rest: &'a str,
     out: String,
@@ -265,6 +299,7 @@ impl<'a> Translator<'a> {
                 },
                 '\\' => self.escape()?,
                 _ => {
+                    self.marks.check_first(before)?;
                     self.rest = &before[first.len_utf8()..];
                     self.literal(first);
                 }
@@ -293,20 +328,26 @@ impl<'a> Translator<'a> {
     }
 
     fn write_flags(&mut self) {
-        if self.flags != self.written_flags {
-            let flags = self.flags.text();
+        let wanted = Flags {
+            swap_greed: false,
+            ..self.flags
+        };
+        if wanted != self.written_flags {
+            let flags = wanted.text();
             write!(self.out, "(?{flags})").expect("writing to a string");
-            self.written_flags = self.flags;
+            self.written_flags = wanted;
         }
     }
 
     fn operand(&mut self, text: &str) {
         self.write_flags();
+        let start = self.out.len();
         self.out.push_str(text);
         self.frame().push(Operand {
-            repeats: 0,
             height: 1,
             size: 1,
+            start,
+            ..Operand::default()
         });
     }
 
@@ -321,14 +362,19 @@ impl<'a> Translator<'a> {
 
     fn open(&mut self, text: &str, flags: Flags, captures: bool) {
         self.write_flags();
+        let start = self.out.len();
         self.out.push_str(text);
         self.frames.push(Frame {
             flags: self.flags,
+            start,
             captures,
             ..Frame::default()
         });
         self.flags = flags;
-        self.written_flags = flags;
+        self.written_flags = Flags {
+            swap_greed: false,
+            ..flags
+        };
     }
 
     fn close(&mut self) -> Outcome<()> {
@@ -338,7 +384,10 @@ impl<'a> Translator<'a> {
         let frame = self.frames.pop().expect("at least two are open");
         self.out.push(')');
         self.flags = frame.flags;
-        self.written_flags = frame.flags;
+        self.written_flags = Flags {
+            swap_greed: false,
+            ..frame.flags
+        };
         let operand = frame.close();
         self.check(operand)?;
         self.frame().push(operand);
@@ -355,10 +404,12 @@ impl<'a> Translator<'a> {
             None
         };
         if let Some(name_at) = name_at {
-            let end = start
-                .find('>')
-                .ok_or_else(|| Reason::NamedCapture.at(start))?;
+            let Some(end) = start.find('>') else {
+                self.marks.check(start)?;
+                return Err(Reason::NamedCapture.at(start));
+            };
             let name = start.get(name_at..end).unwrap_or_default();
+            self.marks.check(name)?;
             if name.is_empty() || !name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()) {
                 return Err(Reason::NamedCapture.at(&start[..=end]));
             }
@@ -371,6 +422,7 @@ impl<'a> Translator<'a> {
         let (mut negative, mut saw_flag) = (false, false);
         let mut rest = &start[2..];
         while let Some(character) = rest.chars().next() {
+            self.marks.check_first(rest)?;
             rest = &rest[character.len_utf8()..];
             match character {
                 'i' | 'm' | 's' | 'U' => {
@@ -412,8 +464,11 @@ impl<'a> Translator<'a> {
         max: i64,
         counted: bool,
     ) -> Outcome<()> {
+        let operator = &before[..before.len() - self.rest.len()];
+        let mut is_lazy = self.flags.swap_greed;
         if let Some(rest) = self.rest.strip_prefix('?') {
             self.rest = rest;
+            is_lazy = !is_lazy;
         }
         let text = &before[..before.len() - self.rest.len()];
         if let Some(last) = last_repeat {
@@ -441,8 +496,17 @@ impl<'a> Translator<'a> {
             operand.size = operand.size.saturating_add(2);
         }
         self.check(operand)?;
+        if operand.is_repeated {
+            // Flags may stand between two operators, and are not written there.
+            self.out.insert_str(operand.start, "(?:");
+            self.out.push(')');
+        }
+        operand.is_repeated = true;
         self.frame().last = Some(operand);
-        self.out.push_str(text);
+        self.out.push_str(operator);
+        if is_lazy {
+            self.out.push('?');
+        }
         Ok(())
     }
 
@@ -463,13 +527,14 @@ impl<'a> Translator<'a> {
             Some(b'Q') => {
                 let (literal, rest) = start[2..].split_once("\\E").unwrap_or((&start[2..], ""));
                 self.rest = rest;
+                self.marks.check(literal)?;
                 for character in literal.chars() {
                     self.literal(character);
                 }
                 return Ok(());
             }
             Some(b'p' | b'P') => {
-                let (class, rest) = unicode_class(start)?;
+                let (class, rest) = unicode_class(start, self.marks)?;
                 self.rest = rest;
                 self.operand(&class);
                 return Ok(());
@@ -480,9 +545,12 @@ impl<'a> Translator<'a> {
             self.rest = &start[2..];
             self.operand(text);
         } else {
-            let (character, rest) = escaped(start)?;
+            let (code, rest) = escaped(start, self.marks)?;
             self.rest = rest;
-            self.literal(character);
+            match char::from_u32(code) {
+                Some(character) => self.literal(character),
+                None => self.operand(NOTHING),
+            }
         }
         Ok(())
     }
@@ -511,7 +579,7 @@ impl<'a> Translator<'a> {
                 continue;
             }
             if rest.starts_with("\\p") || rest.starts_with("\\P") {
-                let (text, after) = unicode_class(rest)?;
+                let (text, after) = unicode_class(rest, self.marks)?;
                 class.push_str(&text);
                 rest = after;
                 continue;
@@ -531,23 +599,28 @@ impl<'a> Translator<'a> {
                 continue;
             }
             let range = rest;
-            let low;
-            (low, rest) = class_character(rest, whole)?;
+            let mut low;
+            (low, rest) = class_character(rest, whole, self.marks)?;
             let mut high = low;
             if rest.len() >= 2 && rest.starts_with('-') && !rest[1..].starts_with(']') {
-                (high, rest) = class_character(&rest[1..], whole)?;
+                (high, rest) = class_character(&rest[1..], whole, self.marks)?;
                 if high < low {
                     let text = &range[..range.len() - rest.len()];
                     return Err(Reason::CharacterRange.at(text));
                 }
             }
-            write!(
-                class,
-                "\\x{{{:x}}}-\\x{{{:x}}}",
-                u32::from(low),
-                u32::from(high)
-            )
-            .expect("writing to a string");
+            // Surrogates are code points of a pattern but never of a text.
+            if SURROGATES.contains(&low) {
+                low = SURROGATES.end() + 1;
+            }
+            if SURROGATES.contains(&high) {
+                high = SURROGATES.start() - 1;
+            }
+            if low <= high {
+                write!(class, "\\x{{{low:x}}}-\\x{{{high:x}}}").expect("writing to a string");
+            } else {
+                class.push_str(NOTHING);
+            }
         }
         class.push(']');
         self.rest = &rest[1..];
@@ -557,14 +630,11 @@ impl<'a> Translator<'a> {
 }
 
 /// In grave accents where that is possible.
-fn quote_pattern(pattern: &str) -> String {
-    let plain = pattern
-        .chars()
-        .all(|c| !matches!(c, '`' | '\u{7f}' | '\u{feff}') && (c >= ' ' || c == '\t'));
-    if plain {
-        format!("`{pattern}`")
-    } else {
-        quote(pattern)
+fn quote_pattern(pattern: &[u8]) -> String {
+    let is_plain = |c: char| !matches!(c, '`' | '\u{7f}' | '\u{feff}') && (c >= ' ' || c == '\t');
+    match std::str::from_utf8(pattern) {
+        Ok(text) if text.chars().all(is_plain) => format!("`{text}`"),
+        _ => quote(pattern),
     }
 }
 

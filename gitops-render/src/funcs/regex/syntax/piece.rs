@@ -1,6 +1,6 @@
 //! Pieces of a pattern: repetition counts, escapes, characters and names of classes.
 
-use super::{Outcome, Reason};
+use super::{Marks, Outcome, Reason};
 
 /// `{2}`, `{2,}` and `{2,5}`: the counts (-1 for none, or for too large a minimum) and what follows.
 pub(super) fn counts(text: &str) -> Option<(i64, i64, &str)> {
@@ -34,17 +34,25 @@ pub(super) fn count(text: &str) -> Option<(i64, &str)> {
     Some((value.unwrap_or(-1), rest))
 }
 
-pub(super) fn class_character<'a>(text: &'a str, whole: &str) -> Outcome<(char, &'a str)> {
+pub(super) fn class_character<'a>(
+    text: &'a str,
+    whole: &str,
+    marks: Marks,
+) -> Outcome<(u32, &'a str)> {
     match text.chars().next() {
         None => Err(Reason::MissingBracket.at(whole)),
-        Some('\\') => escaped(text),
-        Some(character) => Ok((character, &text[character.len_utf8()..])),
+        Some('\\') => escaped(text, marks),
+        Some(character) => {
+            marks.check_first(text)?;
+            Ok((character.into(), &text[character.len_utf8()..]))
+        }
     }
 }
 
-/// The character of an escape, and what follows it.
-pub(super) fn escaped(text: &str) -> Outcome<(char, &str)> {
+/// The code point of an escape, and what follows it.
+pub(super) fn escaped(text: &str, marks: Marks) -> Outcome<(u32, &str)> {
     let mut rest = text[1..].chars();
+    marks.check_first(rest.as_str())?;
     let Some(first) = rest.next() else {
         return Err(Reason::TrailingBackslash.at(""));
     };
@@ -64,11 +72,12 @@ pub(super) fn escaped(text: &str) -> Outcome<(char, &str)> {
             rest = after.chars();
             u32::from_str_radix(digits, 8).expect("octal digits")
         }
-        'x' => match rest.next() {
+        'x' => match marks.check_first(rest.as_str()).map(|()| rest.next())? {
             None => return Err(wrong("")),
             Some('{') => {
                 let (mut value, mut digits) = (0_u32, 0);
                 loop {
+                    marks.check_first(rest.as_str())?;
                     match rest.next() {
                         Some('}') if digits > 0 => break value,
                         None | Some('}') => return Err(wrong(rest.as_str())),
@@ -86,6 +95,7 @@ pub(super) fn escaped(text: &str) -> Outcome<(char, &str)> {
                 }
             }
             Some(high) => {
+                marks.check_first(rest.as_str())?;
                 let low = rest.next();
                 match (high.to_digit(16), low.and_then(|low| low.to_digit(16))) {
                     (Some(high), Some(low)) => high * 16 + low,
@@ -102,24 +112,23 @@ pub(super) fn escaped(text: &str) -> Outcome<(char, &str)> {
         other if other.is_ascii() && !other.is_ascii_alphanumeric() => u32::from(other),
         _ => return Err(wrong(rest.as_str())),
     };
-    // Surrogates are code points of a pattern but never of a text.
-    Ok((
-        char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
-        rest.as_str(),
-    ))
+    Ok((code, rest.as_str()))
 }
 
 /// `\pL`, `\p{Greek}`, `\P{^Lu}`: a class of the crate `regex`, and what follows.
-pub(super) fn unicode_class(text: &str) -> Outcome<(String, &str)> {
+pub(super) fn unicode_class(text: &str, marks: Marks) -> Outcome<(String, &str)> {
     let mut negative = text.as_bytes()[1] == b'P';
     let after = &text[2..];
+    marks.check_first(after)?;
     let (name, length) = match after.chars().next() {
         // As in Go, which reads on with nothing.
         None => ("", 2),
         Some('{') => {
-            let end = text
-                .find('}')
-                .ok_or_else(|| Reason::CharacterRange.at(text))?;
+            let Some(end) = text.find('}') else {
+                marks.check(text)?;
+                return Err(Reason::CharacterRange.at(text));
+            };
+            marks.check(&text[3..end])?;
             (&text[3..end], end + 1)
         }
         Some(character) => {

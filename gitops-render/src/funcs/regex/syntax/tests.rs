@@ -56,7 +56,11 @@ fn errors_are_those_of_go() {
 
 #[test]
 fn texts_of_panics() {
-    let text = |pattern| translate(pattern).expect_err("wrong").panic_text(pattern);
+    let text = |pattern| {
+        translate(pattern)
+            .expect_err("wrong")
+            .panic_text(pattern.as_bytes())
+    };
     assert_eq!(
         text("("),
         "regexp: Compile(`(`): error parsing regexp: missing closing ): `(`"
@@ -76,8 +80,13 @@ fn what_differs_is_rewritten() {
             "[&&~~[]",
             "[\\x{26}-\\x{26}\\x{26}-\\x{26}\\x{7e}-\\x{7e}\\x{7e}-\\x{7e}\\x{5b}-\\x{5b}]",
         ),
-        ("(?i)a(?-i:b)", "(?i-msU)a(?-imsU:b)"),
-        ("a(?i)*b", "a*(?i-msU)b"),
+        ("(?i)a(?-i:b)", "(?i-ms)a(?-ims:b)"),
+        ("a(?i)*b", "a*(?i-ms)b"),
+        (
+            "a(?U)*b??(?-U:c+)(?:d{2})?",
+            "a*?b?(?-ims:c+)(?-ims:d{2}?)??",
+        ),
+        ("a(b)?(?i){2}(?i)?c", "a(?:(?:(b)?){2})?(?i-ms)c"),
         ("\\141\\x41\\_", "aA_"),
     ] {
         assert_eq!(
@@ -91,4 +100,31 @@ fn what_differs_is_rewritten() {
         names,
         [None, Some("a".to_owned()), Some("a".to_owned()), None]
     );
+}
+
+#[test]
+fn bytes_that_are_no_text() {
+    for (pattern, expected) in [
+        (&b"a\xff("[..], "invalid UTF-8: `\u{fffd}(`"),
+        (b"(\xff", "invalid UTF-8: `\u{fffd}`"),
+        (b"*\xff", "missing argument to repetition operator: `*`"),
+        (b"[a\xffb", "invalid UTF-8: `\u{fffd}b`"),
+        (b"(?P<a\xffb>c)", "invalid UTF-8: `\u{fffd}b`"),
+        (b"\\x{1\xff}", "invalid UTF-8: `\u{fffd}}`"),
+        (b"\\p{L\xff}", "invalid UTF-8: `\u{fffd}`"),
+        (
+            b"[[:\xff:]]",
+            "invalid character class range: `[:\u{fffd}:]`",
+        ),
+        (b"\\Qa\xff\\Eb", "invalid UTF-8: `\u{fffd}`"),
+    ] {
+        let error = PatternError::not_utf8(pattern).to_string();
+        assert_eq!(error, format!("error parsing regexp: {expected}"));
+    }
+    assert_eq!(
+        PatternError::not_utf8(b"\xff").panic_text(b"\xff"),
+        "regexp: Compile(\"\\xff\"): error parsing regexp: invalid UTF-8: `\u{fffd}`"
+    );
+    // Others may have the characters that mark bytes.
+    assert!(translate("\u{f00ff}").is_ok());
 }

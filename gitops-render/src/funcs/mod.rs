@@ -34,6 +34,8 @@ mod semver;
 mod strings;
 mod url;
 
+pub(crate) use self::dates::DurationObject;
+
 use std::{
     collections::HashMap,
     fmt,

@@ -96,7 +96,7 @@ impl Object for VersionObject {
     fn method(&self, name: &str) -> Option<Signature> {
         let parameters: &[Type] = match name {
             "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "String" | "IncMajor"
-            | "IncMinor" | "IncPatch" | "MarshalText" | "MarshalJSON" => &[],
+            | "IncMinor" | "IncPatch" | "MarshalText" | "MarshalJSON" | "Value" => &[],
             "SetPrerelease" | "SetMetadata" => &[Type::String],
             // What a template has at hand has no address, so that these are for pointers alone.
             _ if !self.is_pointer => return None,
@@ -105,7 +105,10 @@ impl Object for VersionObject {
             | "GreaterThanEqual" => &[POINTER],
             _ => return None,
         };
-        Some(Signature::new(parameters))
+        Some(Signature {
+            returns_interface: name == "Value",
+            ..Signature::new(parameters)
+        })
     }
 
     fn call(
@@ -128,7 +131,7 @@ impl Object for VersionObject {
             ("Prerelease", _) => Ok(version.prerelease().into()),
             ("Metadata", _) => Ok(version.metadata().into()),
             ("Original", _) => Ok(version.original().into()),
-            ("String", _) => Ok(version.to_string().into()),
+            ("String" | "Value", _) => Ok(version.to_string().into()),
             ("MarshalText", _) => Ok(Value::Bytes(version.to_string().into_bytes().into())),
             ("MarshalJSON", _) => Ok(Value::Bytes(format!("\"{version}\"").into_bytes().into())),
             ("IncMajor", _) => incremented(version.next_major(), "major"),
@@ -145,6 +148,7 @@ impl Object for VersionObject {
                     .map(|version| Value::object(Self::plain(version)))
                     .map_err(|error| CallError::new(error.to_string()))
             }
+            ("Equal", [Value::Nil]) => Ok(false.into()),
             (_, [other]) => {
                 let Some(Self { version: other, .. }) = other.downcast::<Self>() else {
                     return Err(CallError::nil_pointer());

@@ -122,7 +122,7 @@ pub trait Object: fmt::Debug {
     }
 
     /// Why it has no JSON.
-    fn json_failure(&self) -> Option<&'static str> {
+    fn json_failure(&self) -> Option<String> {
         None
     }
 

@@ -68,6 +68,10 @@ pub enum Type {
     Float64,
     /// `string`.
     String,
+    /// `[]uint8`.
+    Bytes,
+    /// `time.Duration`, for which a whole number can be written.
+    Duration,
     /// A slice.
     List(ListType),
     /// A map.
@@ -89,6 +93,8 @@ impl Type {
             Self::Uint32 => "uint32",
             Self::Float64 => "float64",
             Self::String => "string",
+            Self::Bytes => "[]uint8",
+            Self::Duration => "time.Duration",
             Self::List(list) => list.name(),
             Self::Map(map) => map.name(),
             Self::Object(name) => name,
@@ -99,8 +105,8 @@ impl Type {
     #[must_use]
     pub fn can_be_nil(self) -> bool {
         match self {
-            Self::Any | Self::Reflect | Self::List(_) | Self::Map(_) => true,
-            Self::Object(name) => name.starts_with('*'),
+            Self::Any | Self::Reflect | Self::Bytes | Self::List(_) | Self::Map(_) => true,
+            Self::Object(name) => name.starts_with('*') || name == "io.Writer",
             _ => false,
         }
     }

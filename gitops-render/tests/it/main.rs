@@ -15,6 +15,7 @@ mod corpus_expressions;
 mod corpus_seed;
 mod differential;
 mod functions;
+mod go_values;
 mod replay_charts;
 mod replay_templates;
 #[cfg(feature = "repositories")]

@@ -13,7 +13,7 @@ use self::{objects::TimeObject, parse::parse, time::RFC3339_NANO, zone::Zone};
 use super::{Argument, Concrete, Registry};
 use crate::template::{CallError, Context, FunctionSet, Str, Type, Value};
 
-pub(crate) use self::time::Time;
+pub(crate) use self::{objects::DurationObject, time::Time};
 
 pub(super) fn register(registry: &mut Registry, functions: FunctionSet) {
     registry.add("now", |context: &mut Context<'_>| object(now(context)));

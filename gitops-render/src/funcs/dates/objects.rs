@@ -58,9 +58,12 @@ impl Object for TimeObject {
             "Unix" | "UnixMilli" | "UnixMicro" | "UnixNano" | "Year" | "Month" | "Day" | "Hour"
             | "Minute" | "Second" | "Nanosecond" | "Weekday" | "YearDay" | "UTC" | "Local"
             | "Location" | "IsZero" | "IsDST" | "String" | "GoString" | "MarshalText"
-            | "MarshalJSON" | "ISOWeek" | "Zone" | "ZoneBounds" | "Date" | "Clock" => &[],
+            | "MarshalJSON" | "MarshalBinary" | "GobEncode" | "ISOWeek" | "Zone" | "ZoneBounds"
+            | "Date" | "Clock" => &[],
+            "AppendText" | "AppendBinary" => &[Type::Bytes],
+            "AppendFormat" => &[Type::Bytes, Type::String],
             "Format" => &[Type::String],
-            "Add" | "Truncate" | "Round" => &[Type::Object(DURATION)],
+            "Add" | "Truncate" | "Round" => &[Type::Duration],
             "AddDate" => &[Type::Int, Type::Int, Type::Int],
             "Sub" | "Before" | "After" | "Equal" | "Compare" => &[Type::Object(TIME)],
             "In" => &[Type::Object(LOCATION)],
@@ -128,9 +131,22 @@ impl Object for TimeObject {
             ("IsDST", _) => Ok(time.zone().at(time.unix_seconds()).is_dst.into()),
             ("String", _) => Ok(time.text().into()),
             ("GoString", _) => Ok(go_string(time).into()),
-            ("MarshalText" | "MarshalJSON", _) if !(0..=9999).contains(&civil.year) => Err(
-                CallError::new(format!("Time.{name}: year outside of range [0,9999]")),
-            ),
+            ("MarshalText" | "MarshalJSON" | "AppendText", _) if unwritable(time).is_some() => {
+                let reason = unwritable(time).unwrap_or_default();
+                Err(CallError::new(format!("Time.{name}: {reason}")))
+            }
+            ("MarshalBinary" | "GobEncode", _) => Ok(Value::Bytes(binary(time)?.into())),
+            ("AppendBinary", [Value::Bytes(start)]) => {
+                Ok(Value::Bytes([&**start, &binary(time)?].concat().into()))
+            }
+            ("AppendText", [Value::Bytes(start)]) => Ok(Value::Bytes(
+                [&**start, time.format(RFC3339_NANO).as_bytes()]
+                    .concat()
+                    .into(),
+            )),
+            ("AppendFormat", [Value::Bytes(start), Value::Str(layout)]) => Ok(Value::Bytes(
+                [&**start, &time.format_bytes(layout)].concat().into(),
+            )),
             ("MarshalText", _) => Ok(Value::Bytes(time.format(RFC3339_NANO).into_bytes().into())),
             ("MarshalJSON", _) => {
                 let text = format!("\"{}\"", time.format(RFC3339_NANO));
@@ -183,11 +199,11 @@ impl Object for TimeObject {
         })
     }
 
-    fn json_failure(&self) -> Option<&'static str> {
-        let is_written = (0..=9999).contains(&self.0.civil().year);
-        (!is_written).then_some(
-            "json: error calling MarshalJSON for type time.Time: Time.MarshalJSON: year outside of range [0,9999]",
-        )
+    fn json_failure(&self) -> Option<String> {
+        let reason = unwritable(&self.0)?;
+        Some(format!(
+            "json: error calling MarshalJSON for type time.Time: Time.MarshalJSON: {reason}"
+        ))
     }
 
     fn to_json(&self) -> Option<Value> {
@@ -196,6 +212,40 @@ impl Object for TimeObject {
 
     fn plain_yaml(&self) -> Option<String> {
         Some(self.0.format(RFC3339_NANO))
+    }
+}
+
+/// What `MarshalBinary` gives: a version, the seconds since the year 1, nanoseconds, and the minutes and
+/// seconds of the zone.
+fn binary(time: &Time) -> Result<Vec<u8>, CallError> {
+    let since_year_one = time.unix_seconds().wrapping_sub(Time::ZERO.unix_seconds());
+    let (mut minutes, mut seconds) = (-1, 0);
+    if *time.zone() != Zone::Utc {
+        let offset = time.zone().at(time.unix_seconds()).offset;
+        (minutes, seconds) = (offset / 60, offset % 60);
+        if minutes == -1 || i16::try_from(minutes).is_err() {
+            return Err("Time.MarshalBinary: unexpected zone offset".into());
+        }
+    }
+    let mut out = vec![if seconds == 0 { 1 } else { 2 }];
+    out.extend(since_year_one.to_be_bytes());
+    out.extend(time.nanosecond().to_be_bytes());
+    out.extend((minutes as i16).to_be_bytes());
+    if seconds != 0 {
+        out.push(seconds as u8);
+    }
+    Ok(out)
+}
+
+/// Why a time has no text in RFC 3339.
+fn unwritable(time: &Time) -> Option<&'static str> {
+    let offset = time.zone().at(time.unix_seconds()).offset;
+    if !(0..=9999).contains(&time.civil().year) {
+        Some("year outside of range [0,9999]")
+    } else if offset.abs() / 3600 >= 24 {
+        Some("timezone hour outside of range [0,23]")
+    } else {
+        None
     }
 }
 
@@ -240,7 +290,7 @@ impl Object for DurationObject {
         let parameters: &[Type] = match name {
             "Seconds" | "Minutes" | "Hours" | "Milliseconds" | "Microseconds" | "Nanoseconds"
             | "String" | "Abs" => &[],
-            "Round" | "Truncate" => &[Type::Object(DURATION)],
+            "Round" | "Truncate" => &[Type::Duration],
             _ => return None,
         };
         Some(Signature::new(parameters))

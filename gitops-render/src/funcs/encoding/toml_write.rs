@@ -170,10 +170,11 @@ impl Writer {
     /// The entries of a map or struct: plain ones first, then tables.
     fn entries(&mut self, key: &mut Vec<Str>, value: &Value, inline: bool) -> Outcome {
         let entries = entries_of(value);
+        let count = entries.len();
         let mut plain = Vec::new();
         let mut tables = Vec::new();
         for entry in entries {
-            match Form::of(&entry.1, key.len())? {
+            match Form::of(&entry.value, key.len())? {
                 Form::Table | Form::TableArray => tables.push(entry),
                 Form::Plain | Form::Nothing => plain.push(entry),
             }
@@ -184,13 +185,18 @@ impl Writer {
         let more = !tables.is_empty();
         for (group, comma_after) in [(plain, more), (tables, false)] {
             let last = group.len().saturating_sub(1);
-            for (index, (name, value)) in group.into_iter().enumerate() {
+            for (index, entry) in group.into_iter().enumerate() {
+                let Entry { name, value, place } = entry;
                 if value.is_nil() {
                     continue;
                 }
                 if inline {
                     self.key_value(&[name], &value, true)?;
-                    if comma_after || index != last {
+                    let has_comma = match place {
+                        Some(place) => place + 1 != count,
+                        None => comma_after || index != last,
+                    };
+                    if has_comma {
                         self.push(", ");
                     }
                 } else {
@@ -302,33 +308,55 @@ impl Writer {
     }
 }
 
-fn entries_of(value: &Value) -> Vec<(Str, Value)> {
-    let of_map = |map: &Map| map.snapshot().into_iter().collect();
+struct Entry {
+    name: Str,
+    value: Value,
+    /// Where a field stands in its struct; with those of an embedded one in the place of that. Within an
+    /// inline table the encoder takes the place for the number of fields before it.
+    place: Option<usize>,
+}
+
+fn entries_of(value: &Value) -> Vec<Entry> {
+    let of_map = |map: &Map| {
+        map.snapshot()
+            .into_iter()
+            .map(|(name, value)| Entry {
+                name,
+                value,
+                place: None,
+            })
+            .collect()
+    };
     match value {
         Value::Map(map) => of_map(map),
         Value::Object(object) => match object.underlying() {
             Some(Value::Map(map)) => of_map(&map),
-            _ => inlined(&**object)
-                .into_iter()
-                .filter(|(name, _)| name.starts_with(char::is_uppercase))
-                .map(|(name, value)| (Str::from(name), value))
-                .filter(|(_, value)| value.kind() != Kind::Func)
-                .collect(),
+            _ => fields_of(&**object),
         },
         _ => Vec::new(),
     }
 }
 
-/// The fields; those of an embedded struct stand in its place.
-fn inlined(object: &dyn Object) -> Vec<(&'static str, Value)> {
-    let mut fields = object.fields();
-    if object.has_embedded_fields()
-        && let Some((_, Value::Object(embedded))) = fields.first()
-    {
-        let inner = embedded.fields();
-        fields.splice(0..1, inner);
+/// The exported fields; those of an embedded struct stand in its place.
+fn fields_of(object: &dyn Object) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (place, (name, value)) in object.fields().into_iter().enumerate() {
+        let fields = match &value {
+            Value::Object(embedded) if place == 0 && object.has_embedded_fields() => {
+                embedded.fields()
+            }
+            _ => vec![(name, value)],
+        };
+        let fields = fields.into_iter().filter(|(name, value)| {
+            name.starts_with(char::is_uppercase) && value.kind() != Kind::Func
+        });
+        entries.extend(fields.map(|(name, value)| Entry {
+            name: Str::from(name),
+            value,
+            place: Some(place),
+        }));
     }
-    fields
+    entries
 }
 
 /// A key as it is written, its parts joined by dots.

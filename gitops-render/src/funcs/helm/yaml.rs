@@ -14,14 +14,18 @@ pub(crate) fn marshal(value: &Value) -> Result<String, CallError> {
         emitter: Emitter::new(),
         dialect: Dialect::Json,
         depth: 0,
+        breaks: 0,
         values_left: MAXIMUM_VALUES,
     };
     writer.value(value).map_err(|error| {
-        if error.to_string().starts_with("json: ") {
-            error.wrap("error marshaling into JSON: ")
-        } else {
-            error
-        }
+        let text = error.to_string();
+        let first = match to_json(value, Style::COMPACT) {
+            // All of it becomes JSON before any of that is read.
+            Err(first) if text.starts_with("yaml: ") => first,
+            _ if text.starts_with("json: ") => error,
+            _ => return error,
+        };
+        first.wrap("error marshaling into JSON: ")
     })?;
     Ok(writer.emitter.finish())
 }
@@ -32,6 +36,7 @@ pub(crate) fn marshal_pretty(value: &Value) -> Result<String, CallError> {
         emitter: Emitter::pretty(),
         dialect: Dialect::Direct,
         depth: 0,
+        breaks: 0,
         values_left: MAXIMUM_VALUES,
     };
     writer.value(value)?;
@@ -50,6 +55,8 @@ struct Writer {
     emitter: Emitter,
     dialect: Dialect,
     depth: usize,
+    /// Line breaks in what was written of the JSON, which are those that JSON does not escape.
+    breaks: usize,
     /// Lists that share their items are small in memory and can be endless as text.
     values_left: u32,
 }
@@ -147,7 +154,10 @@ impl Writer {
             Dialect::Json => {
                 let text = text.to_str();
                 match through_json(&text)? {
-                    Some(changed) => self.emitter.string(&changed),
+                    Some(changed) => {
+                        self.breaks += text.matches('\u{85}').count();
+                        self.emitter.string(&changed);
+                    }
                     None => self.emitter.string(&text),
                 }
             }
@@ -173,7 +183,7 @@ impl Writer {
         for (key, (bytes, value)) in order {
             match self.dialect {
                 Dialect::Json => {
-                    check_key(key)?;
+                    self.check_key(key)?;
                     self.emitter.key(key);
                 }
                 Dialect::Direct if bytes.as_str().is_none() => self.emitter.binary_key(bytes),
@@ -183,6 +193,27 @@ impl Writer {
         }
         self.emitter.end_mapping();
         Ok(())
+    }
+
+    /// Keys of JSON that go-yaml does not read as keys: too long, or of several lines.
+    fn check_key(&mut self, key: &str) -> Result<(), CallError> {
+        if key.len() < 200 && key.bytes().all(|byte| byte < 0x7f) {
+            return Ok(());
+        }
+        let encoded = to_json(&Value::from(key), Style::COMPACT)?;
+        let characters = String::from_utf8_lossy(&encoded).chars().count();
+        let breaks = key.matches('\u{85}').count();
+        self.breaks += breaks;
+        if characters > 1024 || breaks > 0 {
+            let line = match self.breaks {
+                0 => String::new(),
+                breaks => format!("line {breaks}: "),
+            };
+            return Err(CallError::new(format!(
+                "yaml: {line}did not find expected ',' or '}}'"
+            )));
+        }
+        through_json(key).map(|_| ())
     }
 
     fn object(&mut self, object: &dyn Object) -> Result<(), CallError> {
@@ -276,17 +307,4 @@ fn through_json(text: &str) -> Result<Option<String>, CallError> {
     }
     folded.push_str(rest);
     Ok(Some(folded))
-}
-
-/// Keys of JSON that go-yaml does not read as keys: too long, or of several lines.
-fn check_key(key: &str) -> Result<(), CallError> {
-    if key.len() < 200 && key.bytes().all(|byte| byte < 0x7f) {
-        return Ok(());
-    }
-    let encoded = to_json(&Value::from(key), Style::COMPACT)?;
-    let characters = String::from_utf8_lossy(&encoded).chars().count();
-    if characters > 1024 || key.contains('\u{85}') {
-        return Err(CallError::new("yaml: did not find expected ',' or '}'"));
-    }
-    through_json(key).map(|_| ())
 }

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use gitops_core::go::Duration;
+
 use super::{
     super::{
         ast::{Operand, Shown},
@@ -12,6 +14,7 @@ use super::{
     },
     At, Evaluated, Frame, Slot,
 };
+use crate::funcs::DurationObject;
 
 /// A literal where no type is asked for.
 pub(super) fn constant<'t>(frame: &mut Frame<'t>, operand: &'t Operand) -> Evaluated {
@@ -73,6 +76,12 @@ pub(super) fn literal<'t>(
         ),
         Type::Int => (number.and_then(|n| n.int).map(Value::Int), "integer"),
         Type::Int64 => (number.and_then(|n| n.int).map(Value::Int64), "integer"),
+        Type::Duration => (
+            number
+                .and_then(|n| n.int)
+                .map(|int| Value::object(DurationObject(Duration(int)))),
+            "integer",
+        ),
         Type::Uint32 => (
             number
                 .and_then(|n| n.uint)
@@ -80,7 +89,7 @@ pub(super) fn literal<'t>(
             "unsigned integer",
         ),
         Type::Float64 => (number.and_then(|n| n.float).map(Value::Float), "float"),
-        Type::List(_) | Type::Map(_) | Type::Object(_) => {
+        Type::Bytes | Type::List(_) | Type::Map(_) | Type::Object(_) => {
             return frame.error(format_args!(
                 "can't handle {} for arg of type {}",
                 Shown(frame.source(), operand),
@@ -109,7 +118,8 @@ pub(super) fn zero(parameter: Type) -> Option<Slot> {
         Type::Reflect => Slot::NOTHING,
         Type::List(list_type) => Slot::concrete(Value::List(List::nil(list_type))),
         Type::Map(map_type) => Slot::concrete(Value::Map(Map::nil(map_type))),
-        Type::Object(name) if name.starts_with('*') => Slot::NOTHING,
+        Type::Bytes => Slot::concrete(Value::Bytes(Str::NIL)),
+        Type::Object(_) if parameter.can_be_nil() => Slot::NOTHING,
         _ => return None,
     })
 }
@@ -125,6 +135,7 @@ pub(super) fn validate(frame: &Frame<'_>, slot: Slot, parameter: Type) -> Evalua
     let fits = match (parameter, &slot.value) {
         (Type::Any | Type::Reflect, _)
         | (Type::String, Value::Str(_))
+        | (Type::Bytes, Value::Bytes(_))
         | (Type::Bool, Value::Bool(_))
         | (Type::Int, Value::Int(_))
         | (Type::Int64, Value::Int64(_))
@@ -134,7 +145,9 @@ pub(super) fn validate(frame: &Frame<'_>, slot: Slot, parameter: Type) -> Evalua
         (Type::Map(expected), Value::Map(map)) => {
             expected == map.map_type() || expected == MapType::Any && map.map_type().is_values()
         }
-        (Type::Object(name), Value::Object(object)) => object.type_name() == name,
+        (Type::Object(_) | Type::Duration, Value::Object(object)) => {
+            object.type_name() == parameter.name()
+        }
         _ => false,
     };
     if fits {

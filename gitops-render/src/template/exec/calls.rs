@@ -106,6 +106,12 @@ impl Context<'_> {
                     }
                     return Ok(Slot::concrete(value));
                 }
+                if object.fields().iter().any(|(field, _)| *field == name) {
+                    return frame.error(format_args!(
+                        "{name} is an unexported field of struct type {}",
+                        receiver.type_name()
+                    ));
+                }
                 if let Some(Value::Map(map)) = object.underlying() {
                     if has_arguments {
                         return frame

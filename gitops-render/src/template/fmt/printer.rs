@@ -264,7 +264,7 @@ impl<'o> Printer<'o> {
     /// A `[]byte` as a slice of numbers.
     fn byte_items(&mut self, value: &Value, bytes: &[u8], verb: char) {
         self.items(
-            "[]byte",
+            "[]uint8",
             value.is_nil(),
             bytes.iter().map(|byte| Value::Uint8(*byte)),
             verb,

@@ -33,6 +33,13 @@ fn verbs_flags_and_errors_are_gos() {
             vec![list],
         ),
         ("map[string]interface {}{\"k\":1}", "%#v", vec![map]),
+        ("[]uint8{}", "%#w", vec![Value::Bytes("".into())]),
+        (
+            "[]interface {}{[]uint8{0x1}}",
+            "%#v",
+            vec![Value::list(vec![Value::Bytes([1][..].into())])],
+        ),
+        ("<nil> ti", "%.2T %#.2s", vec![Value::Nil, "time".into()]),
         ("0x1.4p+02", "%x", vec![Value::Float(5.0)]),
         (
             "000ab|éa|'x'|U+0041",
@@ -71,5 +78,17 @@ fn verbs_flags_and_errors_are_gos() {
         ),
     ] {
         assert_eq!(format(text, &arguments), expected, "{text}");
+    }
+}
+
+#[test]
+fn very_wide_numbers() {
+    for (verb, length, value) in [
+        ("%.99999f", 100_001, Value::Float(0.5)),
+        ("%.99999e", 100_005, Value::Float(0.5)),
+        ("%.99999U", 100_001, Value::Int(5)),
+        ("%099999d", 99_999, Value::Int(5)),
+    ] {
+        assert_eq!(format(verb, &[value]).len(), length, "{verb}");
     }
 }

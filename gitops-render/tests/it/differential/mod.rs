@@ -19,8 +19,11 @@ mod chapters;
 mod charts;
 mod expressions;
 mod flags;
+mod formats;
+mod objects;
 mod peer;
 mod random;
+mod syntax;
 mod texts;
 
 use std::collections::BTreeMap;
@@ -52,17 +55,17 @@ impl Question {
         match random.below(100) {
             0..4 => ("charts", Self::Chart(Box::new(charts::chart(random)))),
             4..10 => ("flags", Self::Chart(Box::new(flags::chart(random)))),
-            10..40 => {
+            part => {
                 let mut generator = Generator::new(random);
                 let values = generator.values(0);
-                let expression = generator.chapters();
-                ("chapters", Self::Expression(expression, values))
-            }
-            _ => {
-                let mut generator = Generator::new(random);
-                let values = generator.values(0);
-                let expression = generator.expression();
-                ("expressions", Self::Expression(expression, values))
+                let (kind, expression) = match part {
+                    10..38 => ("chapters", generator.chapters()),
+                    38..46 => ("syntax", syntax::template(&mut generator.random)),
+                    46..52 => ("formats", formats::template(&mut generator.random)),
+                    52..60 => ("objects", objects::template(&mut generator.random)),
+                    _ => ("expressions", generator.expression()),
+                };
+                (kind, Self::Expression(expression, values))
             }
         }
     }
@@ -170,20 +173,24 @@ fn with_our_address(text: &str, address: u64) -> String {
 /// Whether a text is ours but for numbers in the places of our address, and what pads them.
 fn has_addresses(mut expected: &str, found: &str) -> bool {
     const PADS: [char; 2] = [' ', '0'];
-    let Some(form) = forms(OURS).into_iter().find(|form| found.contains(form)) else {
-        return false;
+    let forms = forms(OURS);
+    let next = |text: &str| {
+        let places = forms.iter().filter_map(|form| text.find(form.as_str()));
+        places.min()
     };
-    for (index, part) in found.split(&form).enumerate() {
-        if index > 0 {
-            expected = expected.trim_start_matches(|c: char| c.is_ascii_hexdigit());
-        }
-        expected = expected.trim_start_matches(PADS);
-        let Some(rest) = expected.strip_prefix(part.trim_matches(PADS)) else {
+    let mut rest = found;
+    while let Some(at) = next(rest) {
+        let part = rest[..at].trim_matches(PADS);
+        let Some(after) = expected.trim_start_matches(PADS).strip_prefix(part) else {
             return false;
         };
-        expected = rest.trim_start_matches(PADS);
+        expected = after
+            .trim_start_matches(PADS)
+            .trim_start_matches(|c: char| c.is_ascii_hexdigit());
+        let is_digit = |c: char| c.is_ascii_hexdigit();
+        rest = rest[at..].trim_start_matches(is_digit);
     }
-    expected.is_empty()
+    rest.len() < found.len() && expected.trim_matches(PADS) == rest.trim_matches(PADS)
 }
 
 /// Whether two texts are one but for addresses.

@@ -60,7 +60,7 @@ fn main() {
     if let [mode, url] = arguments.as_slice()
         && mode == "--cache"
     {
-        return run(cache_of(url));
+        return run(cache_of(url.clone()));
     }
     let wants = |name: &str| {
         let mut named = arguments
@@ -79,13 +79,20 @@ fn main() {
     }
 }
 
-fn run<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_multi_thread()
+/// On a worker of the runtime, as servers run: each answer that a future of the main thread waits
+/// for costs a change of threads.
+fn run<F>(future: F) -> F::Output
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .expect("a runtime")
-        .block_on(future)
+        .expect("a runtime");
+    let done = runtime.block_on(runtime.spawn(future));
+    done.expect("it does not panic")
 }
 
 // ---- objects: 60 % ConfigMap, 20 % Deployment, 20 % Service
@@ -235,8 +242,8 @@ struct Engine {
 }
 
 impl Engine {
-    async fn on(plane: &ControlPlane) -> Self {
-        let text = std::fs::read_to_string(&plane.kubeconfig).expect("a kubeconfig");
+    async fn on(kubeconfig: &Path) -> Self {
+        let text = std::fs::read_to_string(kubeconfig).expect("a kubeconfig");
         let options = KubeOptions::default();
         let cluster =
             KubeCluster::from_kubeconfig_text(&text, None, Arc::new(SystemClock), options)
@@ -261,14 +268,14 @@ impl Engine {
     /// Plans and executes; returns how many objects were changed.
     async fn sync(&self, desired: &DesiredSet) -> usize {
         let discovery = self.cluster.discovery().await.expect("discovery");
-        let schemas = self.cluster.schemas().await.expect("schemas");
         let ids: Vec<ObjectId> = desired.objects.iter().map(Manifest::id).collect();
+        // As the pipeline does it.
+        let versions = BTreeMap::new();
+        let live = self.cache.find(&ids, &versions, &discovery);
+        let (schemas, live) = tokio::join!(self.cluster.schemas(), live);
+        let schemas = schemas.expect("schemas");
         let live = LiveSet {
-            objects: self
-                .cache
-                .find(&ids, &BTreeMap::new(), &discovery)
-                .await
-                .expect("live objects"),
+            objects: live.expect("live objects"),
             inventory: ids,
         };
         let options = PlanOptions::default();
@@ -406,7 +413,9 @@ fn sync_beside_peers() {
             }
         }
         let Some(plane) = plane() else { return };
-        run(ours(&plane, &values, &mut table));
+        for (name, took, note) in run(ours(plane.kubeconfig.clone(), values.clone())) {
+            table.add(name, took, note);
+        }
         let Some(plane) = self::plane() else { return };
         run_kubectl(&plane, &file, folder.path(), &mut table);
     }
@@ -492,56 +501,59 @@ fn run_kubectl(plane: &ControlPlane, file: &Path, home: &Path, table: &mut Table
     }
 }
 
-async fn ours(plane: &ControlPlane, values: &[Value], table: &mut Table) {
-    let set = desired(values, "bench");
+async fn ours(kubeconfig: PathBuf, values: Vec<Value>) -> Vec<(&'static str, Took, String)> {
+    let mut rows = Vec::new();
+    let set = desired(&values, "bench");
     let note = |counts: &Counts| {
         let [lists, dry_runs, writes] = counts.take();
         format!("{lists} lists, {dry_runs} dry runs, {writes} writes")
     };
     // From nothing: connection, discovery, schemas, lists, plan, execution.
     let (engine, took) = timed(async {
-        let engine = Engine::on(plane).await;
+        let engine = Engine::on(&kubeconfig).await;
         assert_eq!(engine.sync(&set).await, values.len());
         engine
     })
     .await;
-    table.add("ours-first", took, note(&engine.counts));
+    rows.push(("ours-first", took, note(&engine.counts)));
     engine.settle(&set).await;
 
     let (engine, took) = timed(async {
-        let engine = Engine::on(plane).await;
+        let engine = Engine::on(&kubeconfig).await;
         assert_eq!(engine.sync(&set).await, 0);
         engine
     })
     .await;
-    table.add("ours-again-cold", took, note(&engine.counts));
+    rows.push(("ours-again-cold", took, note(&engine.counts)));
 
     for _ in 0..5 {
         let (changes, took) = timed(engine.sync(&set)).await;
         assert_eq!(changes, 0);
-        table.add("ours-again-warm", took, note(&engine.counts));
+        rows.push(("ours-again-warm", took, note(&engine.counts)));
     }
 
     for round in 0..5 {
-        let mut values = values.to_vec();
+        let mut values = values.clone();
         for value in &mut values[..10] {
             value["data"]["key-0"] = format!("other {round}").into();
         }
         let set = desired(&values, "bench");
         let (changes, took) = timed(engine.sync(&set)).await;
         assert_eq!(changes, 10);
-        table.add("ours-ten", took, note(&engine.counts));
+        rows.push(("ours-ten", took, note(&engine.counts)));
         engine.settle(&set).await;
     }
+    rows
 }
 
 // ---- many
 
 fn sync_many() {
     let Some(plane) = plane() else { return };
-    run(async {
+    let kubeconfig = plane.kubeconfig.clone();
+    run(async move {
         let set = desired(&objects(10_000), "bench");
-        let engine = Engine::on(&plane).await;
+        let engine = Engine::on(&kubeconfig).await;
         let (changes, took) = timed(engine.sync(&set)).await;
         assert_eq!(changes, set.objects.len());
         println!(
@@ -589,7 +601,7 @@ async fn memory() {
     assert!(ended.success());
 }
 
-async fn cache_of(url: &str) {
+async fn cache_of(url: String) {
     let mut config = kube::Config::new(url.parse().expect("a URL"));
     config.default_retry = false;
     let client = kube::Client::try_from(config).expect("a client");

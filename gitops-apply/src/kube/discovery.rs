@@ -1,6 +1,7 @@
 //! What the server serves: aggregated discovery in two requests, or group by group where the server
 //! does not know that yet (before 1.26).
 
+use futures::future::try_join3;
 use gitops_core::{
     ErrorClass, GroupVersionKind, Scope,
     cluster::{ClusterError, Discovery, ServedKind},
@@ -14,13 +15,18 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 
 /// Asks the server.
 pub(super) async fn fetch(cluster: &KubeCluster) -> Result<Discovery, ClusterError> {
-    let version: VersionInfo = read(cluster, "/version", "application/json").await?;
+    let (version, core, groups) = try_join3(
+        read::<VersionInfo>(cluster, "/version", "application/json"),
+        read::<Root>(cluster, "/api", AGGREGATED),
+        read::<Root>(cluster, "/apis", AGGREGATED),
+    )
+    .await?;
     let mut discovery = Discovery {
         version: version.git_version.trim_start_matches('v').to_owned(),
         ..Discovery::default()
     };
-    for root in ["/api", "/apis"] {
-        match read(cluster, root, AGGREGATED).await? {
+    for root in [core, groups] {
+        match root {
             Root::Aggregated(list) => list
                 .items
                 .iter()

@@ -13,7 +13,7 @@ use gitops_core::{
     schema::Schemas,
 };
 use gitops_diff::{SchemaSet, bundled_schemas_of};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{KubeCluster, request::Call};
 
@@ -49,10 +49,19 @@ pub(super) async fn of(cluster: &KubeCluster) -> Result<Arc<dyn Schemas>, Cluste
     {
         return Ok(schemas.clone());
     }
-    let definitions = definitions(cluster, &discovery).await?;
-    let schemas = match known {
-        Some((schemas, before)) if before == definitions => schemas,
-        _ => Arc::new(read(cluster, &discovery).await?),
+    let unchanged = match known {
+        Some((schemas, before)) => {
+            let definitions = definitions(cluster, &discovery).await?;
+            (before == definitions).then_some((schemas, definitions))
+        }
+        None => None,
+    };
+    let (schemas, definitions) = match unchanged {
+        Some(unchanged) => unchanged,
+        None => {
+            let (schemas, definitions) = read(cluster, &discovery).await?;
+            (Arc::new(schemas), definitions)
+        }
     };
     let mut known = cluster.known.lock().unwrap_or_else(PoisonError::into_inner);
     known.schemas = Some(KnownSchemas {
@@ -79,15 +88,22 @@ async fn definitions(
     let call = Call::list(served, &ListScope::all(definition_kind()), 0, "");
     let list = cluster.send_accepting(&call, METADATA_ONLY).await?;
     let items = list.get("items").and_then(Value::as_array);
-    let line = |item: &Value| {
-        let metadata = item.get("metadata")?;
-        let text = |key: &str| metadata.get(key).map(ToString::to_string);
-        Some(format!("{:?} {:?}", text("uid"), text("generation")))
-    };
+    let line = |item: &Value| item.get("metadata")?.as_object().map(state);
     Ok(items.into_iter().flatten().filter_map(line).collect())
 }
 
-async fn read(cluster: &KubeCluster, discovery: &Discovery) -> Result<SchemaSet, ClusterError> {
+/// The state of a definition, by its metadata.
+fn state(metadata: &Map<String, Value>) -> String {
+    let text = |key: &str| metadata.get(key).map(ToString::to_string);
+    format!("{:?} {:?}", text("uid"), text("generation"))
+}
+
+/// The schemas, and the definitions that they were read from.
+async fn read(
+    cluster: &KubeCluster,
+    discovery: &Discovery,
+) -> Result<(SchemaSet, BTreeSet<String>), ClusterError> {
+    let mut definitions = BTreeSet::new();
     let mut schemas = match bundled_schemas_of(&discovery.version) {
         Some(bundled) => SchemaSet::over(Arc::new(bundled)),
         None => SchemaSet::new(),
@@ -95,6 +111,7 @@ async fn read(cluster: &KubeCluster, discovery: &Discovery) -> Result<SchemaSet,
     if discovery.get(&definition_kind()).is_some() {
         let list = cluster.list(&ListScope::all(definition_kind())).await?;
         for definition in list.items {
+            definitions.extend(definition.metadata().map(state));
             // A definition that cannot be read leaves its kind without a schema, no more.
             if let Err(error) = schemas.add_crd(&definition) {
                 tracing::warn!(definition = definition.name(), %error, "no schema");
@@ -127,5 +144,5 @@ async fn read(cluster: &KubeCluster, discovery: &Discovery) -> Result<SchemaSet,
             tracing::warn!(path, %error, "no schemas");
         }
     }
-    Ok(schemas)
+    Ok((schemas, definitions))
 }

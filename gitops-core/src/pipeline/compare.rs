@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::try_join;
+
 use crate::{
     app::{AppProject, Application, ProjectRules},
     clock::Timestamp,
@@ -76,8 +78,8 @@ impl Pipeline {
             .permits_destination()
             .map_err(|reason| PipelineError::InvalidSpec { reason })?;
         let desired = self.desired(owner, application).await?;
-        let live = self.live_set(owner, Some(&desired)).await?;
-        let schemas = self.cluster.schemas().await?;
+        let schemas = async { Ok(self.cluster.schemas().await?) };
+        let (live, schemas) = try_join(self.live_set(owner, Some(&desired)), schemas).await?;
         let options = PlanOptions {
             tracking: self.options.tracking.clone(),
             confirmed: is_approved(application),
@@ -169,17 +171,20 @@ impl Pipeline {
                 ids.insert((&id.namespace, &id.name));
             }
         }
+        wanted.retain(|gvk, _| discovery.get(gvk).is_some());
+        // Of what is not declared, only the metadata counts.
+        let declared_kinds: BTreeSet<&GroupVersionKind> = declared.values().collect();
+        let (whole, outlines): (Vec<_>, Vec<_>) = wanted.keys().partition(|gvk| {
+            declared_kinds.contains(gvk) || self.health.needs_content(&gvk.group_kind())
+        });
+        self.live
+            .prepare(whole.iter().copied(), outlines.iter().copied())
+            .await?;
         let mut objects = Vec::new();
         for (gvk, ids) in &wanted {
-            if discovery.get(gvk).is_none() {
-                continue;
-            }
-            // Of what is not declared, only the metadata counts.
-            let is_declared = declared.values().any(|declared| declared == gvk);
-            let live = if is_declared || self.health.needs_content(&gvk.group_kind()) {
-                self.live.objects(gvk).await?
-            } else {
-                self.live.metadata(gvk).await?
+            let live = match outlines.contains(&gvk) {
+                true => self.live.metadata(gvk).await?,
+                false => self.live.objects(gvk).await?,
             };
             objects.extend(ids.iter().filter_map(|(space, name)| live.get(space, name)));
             if versions.get(&gvk.group_kind()) == Some(gvk) {

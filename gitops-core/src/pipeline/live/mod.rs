@@ -14,14 +14,19 @@ use std::{
     time::Duration,
 };
 
-use futures::{future::poll_fn, lock::Mutex};
+use futures::{
+    StreamExt as _,
+    future::poll_fn,
+    lock::Mutex,
+    stream::{self, BoxStream},
+};
 
 pub(super) use self::noting::{Noting, Written};
 pub use self::objects::Objects;
 use self::watched::Watched;
 use crate::{
     clock::Clock,
-    cluster::{Cluster, ClusterError, Discovery, ListScope},
+    cluster::{Cluster, ClusterError, Discovery, ListScope, ObjectList, WatchEvent},
     object::{CompactPool, GroupKind, GroupVersionKind, Manifest, ObjectId},
     tracking::Tracking,
 };
@@ -60,6 +65,17 @@ impl Default for LiveOptions {
         }
     }
 }
+
+/// A kind as it was listed, and what happens to it from there on.
+struct Listed {
+    scope: ListScope,
+    list: ObjectList,
+    /// `None` where the watch cannot be opened; the kind is taken up again where it was.
+    events: Option<BoxStream<'static, Result<WatchEvent, ClusterError>>>,
+}
+
+/// So many kinds are listed at once.
+const LISTS_AT_ONCE: usize = 8;
 
 #[derive(Default)]
 struct State {
@@ -138,18 +154,92 @@ impl LiveCache {
             }
             kinds.remove(gvk);
         }
+        Ok(match self.listed(scope).await? {
+            Some(listed) => self.keep(listed, kinds, pool),
+            None => Arc::default(),
+        })
+    }
+
+    /// Lists a kind and opens the watch that goes on from there; `None` where the cluster does not
+    /// serve it.
+    async fn listed(&self, scope: ListScope) -> Result<Option<Listed>, ClusterError> {
         let list = match self.cluster.list(&scope).await {
             Ok(list) => list,
-            Err(ClusterError::UnknownKind { .. }) => return Ok(Arc::default()),
+            Err(ClusterError::UnknownKind { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let resource_version = list.resource_version;
+        let events = self.cluster.watch(&scope, &list.resource_version).await;
+        Ok(Some(Listed {
+            scope,
+            list,
+            events: events.ok(),
+        }))
+    }
+
+    fn keep(
+        &self,
+        listed: Listed,
+        kinds: &mut BTreeMap<GroupVersionKind, Watched>,
+        pool: &mut CompactPool,
+    ) -> Arc<Objects> {
+        let Listed {
+            scope,
+            list,
+            events,
+        } = listed;
+        let now = self.options.clock.as_ref().map(|clock| clock.now());
         let objects = Objects::of(list.items, &self.options.tracking, pool);
-        let mut watched = Watched::new(scope, Arc::new(objects), resource_version, now);
-        watched.open(&*self.cluster).await;
-        let objects = watched.objects.clone();
-        kinds.insert(gvk.clone(), watched);
-        Ok(objects)
+        let objects = Arc::new(objects);
+        let gvk = scope.gvk.clone();
+        let version = list.resource_version;
+        let watched = Watched::new(scope, objects.clone(), version, events, now);
+        kinds.insert(gvk, watched);
+        objects
+    }
+
+    /// Lists those of these kinds that are not known yet, several at once: a list takes a server
+    /// more time than work. Of the `outlines` only the metadata counts.
+    ///
+    /// # Errors
+    /// When a kind cannot be listed.
+    pub async fn prepare<'a>(
+        &self,
+        whole: impl IntoIterator<Item = &'a GroupVersionKind>,
+        outlines: impl IntoIterator<Item = &'a GroupVersionKind>,
+    ) -> Result<(), ClusterError> {
+        let mut state = self.state.lock().await;
+        let mut missing: Vec<ListScope> = Vec::new();
+        let whole: BTreeSet<&GroupVersionKind> = whole.into_iter().collect();
+        for gvk in &whole {
+            if !state.kinds.contains_key(*gvk) {
+                state.outlines.remove(*gvk);
+                missing.push(ListScope::all((*gvk).clone()));
+            }
+        }
+        for gvk in outlines.into_iter().collect::<BTreeSet<_>>() {
+            let is_known = state.kinds.contains_key(gvk) || state.outlines.contains_key(gvk);
+            if !is_known && !whole.contains(gvk) {
+                missing.push(ListScope::all(gvk.clone()).metadata_only());
+            }
+        }
+        let mut lists = stream::iter(missing)
+            .map(|scope| self.listed(scope))
+            .buffer_unordered(LISTS_AT_ONCE);
+        let State {
+            kinds,
+            outlines,
+            pool,
+        } = &mut *state;
+        while let Some(listed) = lists.next().await {
+            if let Some(listed) = listed? {
+                let known = match listed.scope.metadata_only {
+                    true => &mut *outlines,
+                    false => &mut *kinds,
+                };
+                self.keep(listed, known, pool);
+            }
+        }
+        Ok(())
     }
 
     /// Lists these kinds anew when they are next asked for.
@@ -202,20 +292,31 @@ impl LiveCache {
         versions: &BTreeMap<GroupKind, GroupVersionKind>,
         discovery: &Discovery,
     ) -> Result<Vec<Manifest>, ClusterError> {
-        let mut found = Vec::new();
+        let mut wanted: Vec<(&ObjectId, Option<GroupVersionKind>)> = Vec::new();
+        let mut kinds: BTreeMap<GroupKind, Option<GroupVersionKind>> = BTreeMap::new();
         for id in ids {
             let kind = id.group_kind();
-            let Some(gvk) = versions
-                .get(&kind)
-                .cloned()
-                .or_else(|| discovery.preferred(&kind))
-            else {
-                continue;
+            let gvk = match kinds.get(&kind) {
+                Some(gvk) => gvk.clone(),
+                None => {
+                    let version = versions.get(&kind).cloned();
+                    let gvk = version.or_else(|| discovery.preferred(&kind));
+                    kinds.insert(kind, gvk.clone());
+                    gvk
+                }
             };
-            let objects = self.objects(&gvk).await?;
-            found.extend(objects.get(&id.namespace, &id.name));
+            wanted.push((id, gvk));
         }
-        Ok(found)
+        self.prepare(kinds.values().flatten(), []).await?;
+        let mut objects: BTreeMap<&GroupVersionKind, Arc<Objects>> = BTreeMap::new();
+        for gvk in kinds.values().flatten() {
+            objects.insert(gvk, self.objects(gvk).await?);
+        }
+        let found = wanted.iter().filter_map(|(id, gvk)| {
+            let objects = objects.get(gvk.as_ref()?)?;
+            objects.get(&id.namespace, &id.name)
+        });
+        Ok(found.collect())
     }
 
     /// Waits until an object of a watched kind changes.

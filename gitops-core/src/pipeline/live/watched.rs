@@ -32,12 +32,13 @@ impl Watched {
         scope: ListScope,
         objects: Arc<Objects>,
         resource_version: String,
+        events: Option<BoxStream<'static, Result<WatchEvent, ClusterError>>>,
         now: Option<Timestamp>,
     ) -> Self {
         Self {
             objects,
             scope,
-            events: None,
+            events,
             resource_version,
             heard: now,
             gone: BTreeSet::new(),
@@ -45,7 +46,7 @@ impl Watched {
     }
 
     /// Watches from where it stands; `false` where that is not possible.
-    pub(super) async fn open(&mut self, cluster: &dyn Cluster) -> bool {
+    async fn open(&mut self, cluster: &dyn Cluster) -> bool {
         self.events = cluster
             .watch(&self.scope, &self.resource_version)
             .await

@@ -1,9 +1,10 @@
 //! Objects as compact bytes, for caches that hold many of them.
 //!
-//! A decoded tree takes five to ten times the memory of its JSON. A [`CompactManifest`] keeps the
-//! JSON, with the field sets of `managedFields` (half of a typical object, and the same for all
-//! objects of one shape) shared through a [`CompactPool`]. [`CompactManifest::manifest`] gives a
-//! handle that is decoded when it is looked into, and not at all for its identity; what was decoded
+//! A decoded tree takes five to ten times the memory of its JSON. A [`CompactManifest`] keeps it
+//! packed ([`Packed`]), with the field sets of `managedFields` (half of a typical object, and the
+//! same for all objects of one shape) shared through a [`CompactPool`].
+//! [`CompactManifest::manifest`] gives a handle that is decoded when it is looked into, and not at
+//! all for its identity and by those who look at what is [packed](Manifest::packed); what was decoded
 //! goes with the handle.
 
 use std::{
@@ -16,12 +17,13 @@ use serde_json::{Map, Value};
 use super::{
     fingerprint::Fingerprint,
     manifest::{Manifest, Tree},
+    packed::{DoesNotFit, Packed, PackedArray, PackedObject, PackedValue, Packer},
 };
 
 /// What compact objects share.
 #[derive(Debug, Default)]
 pub struct CompactPool {
-    fields: HashSet<Arc<[u8]>>,
+    fields: HashSet<Arc<str>>,
     texts: HashSet<Arc<str>>,
     /// When the pool is this large, what nobody uses any more is thrown out.
     clean_at: usize,
@@ -34,7 +36,7 @@ pub struct CompactManifest(Inner);
 #[derive(Clone)]
 enum Inner {
     Bytes(Arc<Compact>),
-    /// An object that JSON text does not carry exactly.
+    /// An object that cannot be packed.
     Tree(Manifest),
 }
 
@@ -45,13 +47,13 @@ pub(super) struct Compact {
     pub(super) namespace: Arc<str>,
     pub(super) name: Arc<str>,
     pub(super) resource_version: Box<str>,
-    /// JSON: `metadata` without `managedFields`, then the entries of `managedFields` without their
+    /// Packed: `metadata` without `managedFields`, then the entries of `managedFields` without their
     /// fields, then everything else.
-    bytes: Box<[u8]>,
+    text: Box<str>,
     metadata_ends: u32,
     managers_end: u32,
     /// `fieldsV1` of the entries.
-    fields: Box<[Option<Arc<[u8]>>]>,
+    fields: Box<[Option<Arc<str>>]>,
     /// Of the live object; made when it is first asked for.
     pub(super) fingerprint: OnceLock<Fingerprint>,
 }
@@ -73,19 +75,21 @@ impl CompactPool {
         text
     }
 
-    fn fields(&mut self, fields: &Value) -> Arc<[u8]> {
-        let bytes = to_json(fields);
-        if let Some(known) = self.fields.get(bytes.as_slice()) {
-            return known.clone();
+    fn fields(&mut self, fields: &Value) -> Result<Arc<str>, DoesNotFit> {
+        let mut packer = Packer::default();
+        packer.value(fields)?;
+        let text = packer.finish();
+        if let Some(known) = self.fields.get(&*text) {
+            return Ok(known.clone());
         }
         if self.fields.len() >= self.clean_at.max(1024) {
             self.fields.retain(|fields| Arc::strong_count(fields) > 1);
             self.texts.retain(|text| Arc::strong_count(text) > 1);
             self.clean_at = 2 * self.fields.len();
         }
-        let fields: Arc<[u8]> = bytes.into();
+        let fields: Arc<str> = text.into();
         self.fields.insert(fields.clone());
-        fields
+        Ok(fields)
     }
 }
 
@@ -96,12 +100,10 @@ impl CompactManifest {
         if let Some(handle) = object.handle() {
             return Self(Inner::Bytes(handle.compact.clone()));
         }
-        let fits = object.as_map().values().all(|value| fits(value, 1));
-        let named_well = object.metadata().is_some();
-        if !fits || !named_well {
-            return Self(Inner::Tree(object.clone()));
+        match Compact::of(object, pool) {
+            Ok(compact) => Self(Inner::Bytes(Arc::new(compact))),
+            Err(DoesNotFit) => Self(Inner::Tree(object.clone())),
         }
-        Self(Inner::Bytes(Arc::new(Compact::of(object, pool))))
     }
 
     /// The object, decoded when it is looked into.
@@ -152,67 +154,89 @@ impl std::fmt::Debug for CompactManifest {
 }
 
 impl Compact {
-    fn of(object: &Manifest, pool: &mut CompactPool) -> Self {
-        let empty = Map::new();
-        let metadata = object.metadata().unwrap_or(&empty);
-        let mut fields = Vec::new();
-        let mut managers = Vec::new();
+    fn of(object: &Manifest, pool: &mut CompactPool) -> Result<Self, DoesNotFit> {
+        let metadata = object.metadata().ok_or(DoesNotFit)?;
         let entries = metadata.get("managedFields").and_then(Value::as_array);
+        let mut fields = Vec::new();
         for entry in entries.into_iter().flatten() {
-            let owned = entry.get("fieldsV1").map(|owned| pool.fields(owned));
-            fields.push(owned);
-            managers.push(match entry {
-                Value::Object(entry) => Value::Object(without(entry, "fieldsV1")),
-                other => other.clone(),
-            });
+            let owned = entry.get("fieldsV1");
+            fields.push(owned.map(|owned| pool.fields(owned)).transpose()?);
         }
-        let mut bytes = match entries {
-            Some(_) => to_json(&Value::Object(without(metadata, "managedFields"))),
-            None => to_json(metadata),
-        };
-        let metadata_ends = position(&bytes);
-        if entries.is_some() {
-            write_json(&mut bytes, &managers);
+        let mut packer = Packer::default();
+        match entries {
+            Some(_) => packer.object(without(metadata, "managedFields"))?,
+            None => packer.object(metadata.iter())?,
         }
-        let managers_end = position(&bytes);
-        write_json(&mut bytes, &Others(object.as_map()));
-        Self {
+        let metadata_ends = position(&packer)?;
+        if let Some(entries) = entries {
+            packer.array(entries, |packer, entry| match entry {
+                Value::Object(entry) => packer.object(without(entry, "fieldsV1")),
+                other => packer.value(other),
+            })?;
+        }
+        let managers_end = position(&packer)?;
+        packer.object(without(object.as_map(), "metadata"))?;
+        Ok(Self {
             api_version: pool.text(object.api_version()),
             kind: pool.text(object.kind()),
             namespace: pool.text(object.namespace()),
             name: object.name().into(),
             resource_version: object.resource_version().into(),
-            bytes: bytes.into(),
+            text: packer.finish(),
             metadata_ends,
             managers_end,
             fields: fields.into(),
             fingerprint: OnceLock::new(),
+        })
+    }
+
+    pub(super) fn metadata_fields(&self) -> PackedObject<'_> {
+        Packed::first(&self.text).0.object()
+    }
+
+    pub(super) fn others(&self) -> PackedObject<'_> {
+        let text = &self.text[self.managers_end as usize..];
+        Packed::first(text).0.object()
+    }
+
+    /// The entries of `managedFields`, if there is such a list.
+    fn managers(&self) -> Option<PackedArray<'_>> {
+        let text = &self.text[self.metadata_ends as usize..self.managers_end as usize];
+        if text.is_empty() {
+            return None;
+        }
+        match Packed::first(text).0.get() {
+            PackedValue::Array(entries) => Some(entries),
+            _ => None,
         }
     }
 
-    fn parts(&self) -> (&[u8], &[u8], &[u8]) {
-        let (metadata, rest) = self.bytes.split_at(self.metadata_ends as usize);
-        let (managers, rest) = rest.split_at((self.managers_end - self.metadata_ends) as usize);
-        (metadata, managers, rest)
+    pub(super) fn entries(&self) -> impl Iterator<Item = (Packed<'_>, Option<Packed<'_>>)> {
+        let fields = self.fields.iter().map(|fields| {
+            let fields = fields.as_deref()?;
+            Some(Packed::first(fields).0)
+        });
+        self.managers().into_iter().flatten().zip(fields)
     }
 
     fn metadata(&self) -> Map<String, Value> {
-        from_json(self.parts().0)
+        self.metadata_fields().to_map()
     }
 
     fn tree(&self) -> Map<String, Value> {
-        let (metadata, managers, rest) = self.parts();
-        let mut metadata: Map<String, Value> = from_json(metadata);
-        if !managers.is_empty() {
-            let mut entries: Vec<Value> = from_json(managers);
-            for (entry, fields) in entries.iter_mut().zip(&self.fields) {
-                if let (Value::Object(entry), Some(fields)) = (entry, fields) {
-                    entry.insert("fieldsV1".to_owned(), from_json(fields));
+        let mut metadata = self.metadata();
+        if self.managers().is_some() {
+            let entry = |(entry, fields): (Packed<'_>, Option<Packed<'_>>)| {
+                let mut entry = entry.to_value();
+                if let (Value::Object(entry), Some(fields)) = (&mut entry, fields) {
+                    entry.insert("fieldsV1".to_owned(), fields.to_value());
                 }
-            }
+                entry
+            };
+            let entries = self.entries().map(entry).collect();
             metadata.insert("managedFields".to_owned(), Value::Array(entries));
         }
-        let mut tree: Map<String, Value> = from_json(rest);
+        let mut tree = self.others().to_map();
         tree.insert("metadata".to_owned(), Value::Object(metadata));
         tree
     }
@@ -242,51 +266,15 @@ impl Handle {
     }
 }
 
-/// All fields of an object but `metadata`.
-struct Others<'a>(&'a Map<String, Value>);
-
-impl serde::Serialize for Others<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().filter(|(name, _)| *name != "metadata"))
-    }
+fn without<'v>(
+    map: &'v Map<String, Value>,
+    name: &'static str,
+) -> impl Iterator<Item = (&'v String, &'v Value)> + Clone {
+    map.iter().filter(move |(key, _)| *key != name)
 }
 
-fn without(map: &Map<String, Value>, name: &str) -> Map<String, Value> {
-    map.iter()
-        .filter(|(key, _)| *key != name)
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
-}
-
-/// Whether JSON text carries the value exactly, and can be read again.
-fn fits(value: &Value, depth: usize) -> bool {
-    const DEEPEST: usize = 100;
-    match value {
-        Value::Number(number) if number.is_f64() => {
-            serde_json::from_str::<Value>(&number.to_string()).is_ok_and(|read| read == *value)
-        }
-        Value::Array(items) => depth < DEEPEST && items.iter().all(|item| fits(item, depth + 1)),
-        Value::Object(map) => depth < DEEPEST && map.values().all(|item| fits(item, depth + 1)),
-        _ => true,
-    }
-}
-
-fn position(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len()).expect("an object is smaller than 4 GiB")
-}
-
-fn to_json<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    write_json(&mut bytes, value);
-    bytes
-}
-
-fn write_json<T: serde::Serialize>(bytes: &mut Vec<u8>, value: &T) {
-    serde_json::to_writer(bytes, value).expect("JSON values can be written to memory");
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
-    serde_json::from_slice(bytes).expect("written by `Compact::of`")
+fn position(packer: &Packer) -> Result<u32, DoesNotFit> {
+    u32::try_from(packer.position()).map_err(|_| DoesNotFit)
 }
 
 #[cfg(test)]
@@ -338,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_text_cannot_carry_stays_a_tree() {
+    fn what_cannot_be_packed_stays_a_tree() {
         let mut deep = json!(1);
         for _ in 0..300 {
             deep = json!([deep]);

@@ -13,7 +13,7 @@ use crate::{
     error::{Classified, ErrorClass},
     object::{
         GroupVersionKind, ObjectId, ObjectRef, compact::Handle, deferred::Deferred,
-        fingerprint::Fingerprint,
+        fingerprint::Fingerprint, packed::PackedManifest,
     },
 };
 
@@ -204,6 +204,12 @@ impl Manifest {
         Self {
             content: Content::Compact(Arc::new(handle)),
         }
+    }
+
+    /// The object as it is packed, where it is compact: to be looked into without being decoded.
+    #[must_use]
+    pub fn packed(&self) -> Option<PackedManifest<'_>> {
+        self.handle().map(|handle| PackedManifest(&handle.compact))
     }
 
     /// The bytes of the object, where it is compact.
@@ -400,6 +406,16 @@ impl Manifest {
                 block_owner_deletion: flag("blockOwnerDeletion"),
             })
         })
+    }
+
+    /// Whether it has an entry of `metadata.managedFields`. Cheaper than to look at
+    /// [`Manifest::managed_fields`] where the object is compact.
+    #[must_use]
+    pub fn is_managed(&self) -> bool {
+        match self.packed() {
+            Some(packed) => packed.managed_fields().next().is_some(),
+            None => self.managed_fields().next().is_some(),
+        }
     }
 
     /// `metadata.managedFields`, raw.

@@ -9,6 +9,7 @@ mod id;
 mod int_or_string;
 mod list;
 mod manifest;
+mod packed;
 mod semantic;
 
 pub use compact::{CompactManifest, CompactPool};
@@ -17,4 +18,5 @@ pub use hash::ContentHash;
 pub use id::{GroupKind, GroupVersionKind, ObjectId, ObjectRef, Scope};
 pub use int_or_string::IntOrString;
 pub use manifest::{Manifest, ManifestError, OwnerReference};
+pub use packed::{Packed, PackedArray, PackedManifest, PackedObject, PackedValue};
 pub use semantic::ValueKind;

@@ -42,7 +42,7 @@ pub struct PackedArray<'a> {
     text: &'a str,
 }
 
-/// The fields of a packed object, from the first one on, in the order in which the object had them.
+/// The fields of a packed object, from the first one on, in the order of their names.
 #[derive(Clone, Copy)]
 pub struct PackedObject<'a> {
     left: usize,
@@ -169,6 +169,12 @@ impl Packer {
         fields: impl Iterator<Item = (&'v String, &'v Value)> + Clone,
         depth: usize,
     ) -> Result<(), DoesNotFit> {
+        // Maps come sorted, unless somebody else in the build has asked for insertion order.
+        if !fields.clone().is_sorted_by_key(|field| field.0) {
+            let mut sorted: Vec<_> = fields.collect();
+            sorted.sort_unstable_by_key(|field| field.0);
+            return self.fields(sorted.into_iter(), depth);
+        }
         let count = fields.clone().count();
         if count == 0 {
             self.bytes.push(EMPTY_OBJECT);
@@ -241,6 +247,7 @@ impl Packer {
 
 impl<'a> Packed<'a> {
     /// The first of the values in a text that a [`Packer`] wrote, and what comes after it.
+    #[inline]
     pub(super) fn first(text: &'a str) -> (Self, &'a str) {
         let mut end = 1;
         match text.as_bytes()[0] {
@@ -260,6 +267,7 @@ impl<'a> Packed<'a> {
 
     /// What it is.
     #[must_use]
+    #[inline]
     pub fn get(self) -> PackedValue<'a> {
         let mut at = 1;
         match self.text.as_bytes()[0] {
@@ -296,6 +304,7 @@ impl<'a> Packed<'a> {
     }
 
     /// Its fields; none where it is no object.
+    #[inline]
     pub(super) fn object(self) -> PackedObject<'a> {
         if self.text.as_bytes()[0] != OBJECT {
             return PackedObject { left: 0, text: "" };
@@ -339,6 +348,7 @@ impl PackedObject<'_> {
 impl<'a> Iterator for PackedArray<'a> {
     type Item = Packed<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Packed<'a>> {
         self.left = self.left.checked_sub(1)?;
         let (item, rest) = Packed::first(self.text);
@@ -356,6 +366,7 @@ impl ExactSizeIterator for PackedArray<'_> {}
 impl<'a> Iterator for PackedObject<'a> {
     type Item = (&'a str, Packed<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<(&'a str, Packed<'a>)> {
         self.left = self.left.checked_sub(1)?;
         let mut at = 0;
@@ -399,7 +410,13 @@ impl std::fmt::Debug for PackedValue<'_> {
     }
 }
 
+#[inline]
 fn digits(text: &str, at: &mut usize) -> u64 {
+    let byte = text.as_bytes()[*at];
+    if byte & 0x40 == 0 {
+        *at += 1;
+        return u64::from(byte);
+    }
     let (mut number, mut shift) = (0, 0);
     loop {
         let byte = text.as_bytes()[*at];
@@ -412,6 +429,7 @@ fn digits(text: &str, at: &mut usize) -> u64 {
     }
 }
 
+#[inline]
 fn size(text: &str) -> usize {
     let digits = &text.as_bytes()[1..=SIZE];
     let digits = digits.iter().rev();
@@ -470,6 +488,18 @@ mod tests {
             prop_assert_eq!(first.to_value(), value);
             prop_assert_eq!(second.to_value(), after);
         }
+    }
+
+    #[test]
+    fn fields_are_in_the_order_of_their_names() {
+        let object = json!({"b": 1, "a": {"d": 2, "c": 3}, ".": {}});
+        let text = packed(&object).expect("it fits");
+        let names: Vec<&str> = Packed::first(&text)
+            .0
+            .object()
+            .map(|field| field.0)
+            .collect();
+        assert_eq!(names, [".", "a", "b"]);
     }
 
     #[test]

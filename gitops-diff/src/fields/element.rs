@@ -313,11 +313,16 @@ fn compare_numbers(a: &Number, b: &Number) -> Ordering {
     float(a).total_cmp(&float(b))
 }
 
+/// Whether two numbers have the same value.
+pub(crate) fn numbers_equal(a: &Number, b: &Number) -> bool {
+    compare_numbers(a, b) == Ordering::Equal
+}
+
 /// Whether two JSON values are the same; `1` and `1.0` are.
 #[must_use]
 pub fn values_equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => compare_numbers(a, b) == Ordering::Equal,
+        (Value::Number(a), Value::Number(b)) => numbers_equal(a, b),
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(x, y)| values_equal(x, y))
         }

@@ -116,7 +116,7 @@ impl ManagedFields {
         let mut entries = BTreeMap::new();
         for (index, value) in values.enumerate() {
             let (id, entry) =
-                read_entry(value, whole).map_err(|reason| ManagedFieldsError { index, reason })?;
+                read_entry(value).map_err(|reason| ManagedFieldsError { index, reason })?;
             entries.insert(id, entry);
         }
         Ok(Self { entries })
@@ -136,12 +136,11 @@ impl ManagedFields {
         Some(Value::Array(written.collect()))
     }
 
-    /// Reads one entry, whose fields `read` takes from its `fieldsV1`.
-    pub(crate) fn read_entry(
-        value: &Value,
-        read: impl FnOnce(&Value) -> Result<FieldSet, String>,
+    /// Reads one entry but for its fields; `text` gives what it says of itself.
+    pub(crate) fn read_head<'t>(
+        text: impl Fn(&str) -> Option<&'t str>,
     ) -> Result<(ManagerId, ManagedEntry), String> {
-        read_entry(value, read)
+        read_head(text)
     }
 
     /// Names of the managers that own a field, sorted, each once.
@@ -193,15 +192,21 @@ pub(crate) fn write_sorted(
     Some(Value::Array(entries.into_iter().map(write).collect()))
 }
 
-fn whole(fields: &Value) -> Result<FieldSet, String> {
-    FieldSet::from_fields_v1(fields).map_err(|error| error.reason)
+fn read_entry(value: &Value) -> Result<(ManagerId, ManagedEntry), String> {
+    let (id, mut entry) = read_head(|key| value.get(key).and_then(Value::as_str))?;
+    match value.get("fieldsV1") {
+        None | Some(Value::Null) => {}
+        Some(fields) => {
+            entry.fields = FieldSet::from_fields_v1(fields).map_err(|error| error.reason)?;
+        }
+    }
+    Ok((id, entry))
 }
 
-fn read_entry(
-    value: &Value,
-    read: impl FnOnce(&Value) -> Result<FieldSet, String>,
+fn read_head<'t>(
+    value: impl Fn(&str) -> Option<&'t str>,
 ) -> Result<(ManagerId, ManagedEntry), String> {
-    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+    let text = |key: &str| value(key).unwrap_or_default();
     let operation = match text("operation") {
         "Apply" => Operation::Apply,
         "Update" => Operation::Update,
@@ -220,10 +225,6 @@ fn read_entry(
         "" => return Err("fieldsType is missing".to_owned()),
         other => return Err(format!("fieldsType is `{other}`; only FieldsV1 is known")),
     }
-    let fields = match value.get("fieldsV1") {
-        None | Some(Value::Null) => FieldSet::new(),
-        Some(fields) => read(fields)?,
-    };
     let id = ManagerId {
         manager: text("manager").to_owned(),
         operation,
@@ -232,8 +233,8 @@ fn read_entry(
     };
     let entry = ManagedEntry {
         api_version: api_version.to_owned(),
-        fields,
-        time: value.get("time").and_then(Value::as_str).map(str::to_owned),
+        fields: FieldSet::new(),
+        time: value("time").map(str::to_owned),
     };
     Ok((id, entry))
 }

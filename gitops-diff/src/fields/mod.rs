@@ -15,7 +15,7 @@ mod set;
 mod tests;
 
 pub use element::{Path, PathElement, path_text, values_equal};
-pub(crate) use element::{write_json, write_key_object};
+pub(crate) use element::{numbers_equal, write_json, write_key_object};
 pub use json::FieldsV1Error;
 pub(crate) use json::{Edit, edit_fields_v1};
 pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagerId, Operation};

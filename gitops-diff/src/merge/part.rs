@@ -154,19 +154,17 @@ impl Part {
         }
     }
 
-    fn grafted(self, live: &Manifest, mut after: Map<String, Value>) -> Map<String, Value> {
+    fn grafted(self, live: &Manifest, after: Map<String, Value>) -> Map<String, Value> {
         let time = time_text(self.now);
         let touched = self.after.as_ref().map(|_| (&self.manager, time.as_str()));
         let entries = self.owners.put_back(live, &self.owners_after, touched);
+        let mut object = graft_object(&self.schema, live, &self.focus, after);
         // What could not be read would have been refused before.
         if let (Some(Value::Object(metadata)), Ok(Some(entries))) =
-            (after.get_mut("metadata"), entries)
+            (object.get_mut("metadata"), entries)
         {
             metadata.insert("managedFields".to_owned(), entries);
         }
-        // In the focus, the live ones are not copied.
-        let mut focus = Arc::unwrap_or_clone(self.focus);
-        focus.add(&["metadata", "managedFields"]);
-        graft_object(&self.schema, live.as_map(), &focus, after)
+        object
     }
 }

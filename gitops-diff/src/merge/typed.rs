@@ -126,6 +126,47 @@ impl<'s> MapShape<'s> {
     }
 }
 
+/// Fields of types that were looked up before: those of one item of a list are mostly those of the
+/// next one too.
+#[derive(Default)]
+pub(crate) struct KnownFields<'s> {
+    slots: Vec<Option<(&'s MapType, &'s str, TypedField<'s>)>>,
+}
+
+const SLOTS: usize = 64;
+
+impl<'s> KnownFields<'s> {
+    /// As [`MapShape::typed`].
+    pub(crate) fn typed(
+        &mut self,
+        schema: &'s Schema,
+        map: MapShape<'s>,
+        name: &str,
+    ) -> TypedField<'s> {
+        let Some(ty) = map.ty.filter(|ty| ty.fields.len() > 1) else {
+            return map.typed(schema, name);
+        };
+        if self.slots.is_empty() {
+            self.slots.resize(SLOTS, None);
+        }
+        let mut place = std::ptr::from_ref(ty).addr() >> 4;
+        if let [first, .., last] = name.as_bytes() {
+            place += 31 * usize::from(*first) + 7 * usize::from(*last);
+        }
+        let slot = &mut self.slots[(place + name.len()) % SLOTS];
+        match slot {
+            Some((of, known, field)) if std::ptr::eq(*of, ty) && *known == name => *field,
+            _ => {
+                let field = map.typed(schema, name);
+                if let Some((known, _)) = ty.fields.get_key_value(name) {
+                    *slot = Some((ty, known, field));
+                }
+                field
+            }
+        }
+    }
+}
+
 impl ListShape<'_> {
     /// What an item is called: its keys completed with the schema's defaults, or its value.
     pub(crate) fn element(&self, item: &Value) -> Result<PathElement, String> {

@@ -99,7 +99,7 @@ impl Differ for StructuralDiffer {
             }
         }
         let payload = self.payload(desired, Some(live), schemas, options, Ignored::Released)?;
-        let tracked = live.managed_fields().next().is_some();
+        let tracked = live.is_managed();
         let Some(applied) = apply(&payload, live, manager, schema)? else {
             return Ok(unchanged(live.clone()));
         };
@@ -191,7 +191,7 @@ fn changes(
             owners: owners_of(&step.owners, &change.path),
         });
     }
-    if live.managed_fields().next().is_some() {
+    if live.is_managed() {
         ownership(schema, step, &found, manager, &mut out);
     }
     out

@@ -111,7 +111,7 @@ fn apply_to_whole(
     schema: Option<&Schema>,
 ) -> Result<Step, DiffError> {
     let mut start = live.clone();
-    let untracked = live.managed_fields().next().is_none();
+    let untracked = !live.is_managed();
     if untracked && let Some(fields) = last_applied_entry(live, payload, manager, schema) {
         start
             .metadata_mut()

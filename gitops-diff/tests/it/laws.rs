@@ -5,6 +5,7 @@ use gitops_core::{
     Manifest,
     clock::Timestamp,
     diff::{ChangeKind, DiffOptions, Differ as _, Verdict},
+    object::{CompactManifest, CompactPool},
     schema::{Schema, Schemas as _},
 };
 use gitops_diff::{
@@ -49,6 +50,11 @@ fn json_value() -> impl Strategy<Value = Value> {
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
+}
+
+/// The object as a cache holds it.
+fn packed(object: &Manifest) -> Manifest {
+    CompactManifest::new(object, &mut CompactPool::default()).manifest()
 }
 
 fn container(name: &'static str) -> impl Strategy<Value = Value> {
@@ -202,6 +208,23 @@ proptest! {
         let proven = is_strictly_unchanged(&desired, &live, "gitops", Some(&schema(&desired)));
         let (_, changed) = apply(Some(&live), &desired, "gitops");
         prop_assert_eq!(proven, !changed);
+        let packed = packed(&live);
+        prop_assert_eq!(proven, is_strictly_unchanged(&desired, &packed, "gitops", Some(&schema(&desired))));
+    }
+
+    #[test]
+    fn how_a_live_object_is_kept_does_not_matter(
+        a in deployment(), b in deployment(), c in deployment(), same in any::<bool>(),
+    ) {
+        let (first, _) = apply(None, &a, "gitops");
+        let (live, _) = apply(Some(&first), &b, "other");
+        let desired = if same { a } else { c };
+        let diff = |live: &Manifest| {
+            let diff = StructuralDiffer::default();
+            let diff = diff.diff(&desired, Some(live), &bundled_schemas(), &DiffOptions::default());
+            serde_json::to_value(diff.unwrap()).unwrap()
+        };
+        prop_assert_eq!(diff(&live), diff(&packed(&live)));
     }
 
     #[test]

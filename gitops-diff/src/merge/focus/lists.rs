@@ -1,15 +1,14 @@
 //! The walk over lists whose items have names.
 
-use std::{
-    collections::HashSet,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-};
+use std::collections::HashSet;
 
 use gitops_core::schema::ListKey;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
-    Focus, Items, Kept, node_of,
+    Focus, Items, Kept,
+    look::{Look, LookItems, LookObject as _, Search as _, Seen},
+    node_of,
     walk::{Place, Walk},
 };
 use crate::{
@@ -19,27 +18,42 @@ use crate::{
 
 impl<'s> Walk<'s> {
     /// As [`Walk::node`]. `Focus::Whole` where items have no names or share them.
-    pub(super) fn list(
+    pub(super) fn list<'v, V: Look<'v>>(
         &mut self,
         list: ListShape<'s>,
-        live: &[Value],
+        live: &V::Items,
         desired: &[Value],
-        own: Option<&Map<String, Value>>,
+        own: Option<V::Object>,
         member: bool,
     ) -> Option<Focus> {
-        let (Some(names), Some(live_names)) = (Names::of(list, desired), Names::of(list, live))
-        else {
+        let Some(names) = Names::of(list, &desired) else {
             return Some(Focus::Whole);
         };
+        // Mostly live has the same items in the same order.
+        let paired = desired.len() == live.len()
+            && (desired.iter().zip(live.iter()))
+                .all(|(desired, live)| same_item(list.keys, desired, live));
+        let mut others = None;
+        if !paired {
+            others = Names::of(list, live);
+            if others.is_none() {
+                return Some(Focus::Whole);
+            }
+        }
+        let live_names = others.as_ref().unwrap_or(&names);
         let mut kept: Vec<Kept> = Vec::new();
         let (mut owned, mut next, mut in_order, mut gains) = (0, 0, true, false);
         let mut sample = None;
+        let mut own_items = own.map(|own| own.search());
         for (position, (item, name)) in desired.iter().zip(&names.hashes).enumerate() {
-            let own = own.and_then(|own| own.get(self.item_key(list.keys, item)));
+            let own = own_items.as_mut().and_then(|own| {
+                self.item_key(list.keys, item);
+                own.find(&self.key)
+            });
             owned += usize::from(own.is_some());
             let at = live_names.find(*name, next);
-            let found = at.map(|at| &live[at]);
-            if found.is_some_and(|found| !same_item(list.keys, item, found)) {
+            let found = at.map(|at| live.at(at));
+            if !paired && found.is_some_and(|found| !same_item(list.keys, item, found)) {
                 return Some(Focus::Whole);
             }
             match at {
@@ -77,7 +91,7 @@ impl<'s> Walk<'s> {
             let Some(own) = own.filter(|_| !self.first_only) else {
                 return Some(Focus::Whole);
             };
-            let Some(mut lost) = self.lost(list.keys, desired, own) else {
+            let Some(mut lost) = self.lost::<V>(list.keys, desired, own) else {
                 return Some(Focus::Whole);
             };
             lost.sort();
@@ -85,7 +99,7 @@ impl<'s> Walk<'s> {
                 if names.find(live_names.hashes[at], at).is_some() {
                     continue;
                 }
-                let Ok(element) = list.element(item) else {
+                let Ok(element) = list.element(&item.value()) else {
                     return Some(Focus::Whole);
                 };
                 if let Ok(known) = lost.binary_search(&element) {
@@ -125,22 +139,21 @@ impl<'s> Walk<'s> {
     }
 
     /// The items that the manager owns and desired does not have.
-    fn lost(
+    fn lost<'v, V: Look<'v>>(
         &mut self,
         keys: Option<&[ListKey]>,
         desired: &[Value],
-        own: &Map<String, Value>,
+        own: V::Object,
     ) -> Option<Vec<PathElement>> {
         let mut stated = HashSet::with_capacity(desired.len());
         for item in desired {
             stated.insert(self.item_key(keys, item).to_owned());
         }
-        let keys = own
-            .keys()
-            .filter(|key| *key != "." && !stated.contains(*key));
+        let keys = own.fields().map(|(key, _)| key);
+        let keys = keys.filter(|key| *key != "." && !stated.contains(*key));
         keys.map(|key| match PathElement::parse(key) {
             Ok(Some(element @ (PathElement::Key(_) | PathElement::Value(_))))
-                if element.to_text() == *key =>
+                if element.to_text() == key =>
             {
                 Some(element)
             }
@@ -198,9 +211,9 @@ const FEW: usize = 16;
 
 impl Names {
     /// `None` where an item has no name, or one that another has, or may have, too.
-    fn of(list: ListShape<'_>, items: &[Value]) -> Option<Self> {
+    fn of<'v, V: Look<'v>>(list: ListShape<'_>, items: &impl LookItems<Value = V>) -> Option<Self> {
         let mut hashes = Vec::with_capacity(items.len());
-        for item in items {
+        for item in items.iter() {
             hashes.push(name_hash(list.keys, item)?);
         }
         let mut sorted = Vec::new();
@@ -227,53 +240,69 @@ impl Names {
     }
 }
 
-fn name_hash(keys: Option<&[ListKey]>, item: &Value) -> Option<u64> {
-    let mut hash = DefaultHasher::new();
-    match (keys, item) {
-        (Some(keys), Value::Object(item)) => {
-            let mut stated = false;
+fn name_hash<'v, V: Look<'v>>(keys: Option<&[ListKey]>, item: V) -> Option<u64> {
+    match (keys, item.object()) {
+        (Some(keys), Some(item)) => {
+            let (mut hash, mut stated) = (0, false);
             for key in keys {
-                let value = item.get(&key.name);
-                stated |= value.is_some();
-                match value.or(key.default.as_ref()) {
-                    Some(value) => hash_value(&mut hash, value),
-                    None => hash.write_u8(0),
-                }
+                hash = match (item.get(&key.name), &key.default) {
+                    (Some(value), _) => {
+                        stated = true;
+                        hash_value(hash, value.seen())
+                    }
+                    (None, Some(default)) => hash_value(hash, default.seen()),
+                    (None, None) => mixed(hash, 0),
+                };
             }
             // An item that leaves all its names to defaults has none without them.
-            stated.then(|| hash.finish())
+            stated.then_some(hash)
         }
-        (None, Value::String(_) | Value::Number(_) | Value::Bool(_)) => {
-            hash_value(&mut hash, item);
-            Some(hash.finish())
-        }
+        (None, None) => match item.seen() {
+            Seen::Null | Seen::Container => None,
+            scalar => Some(hash_value(0, scalar)),
+        },
         _ => None,
     }
 }
 
 /// Equal for values that are equal; names are hardly ever lists or objects.
-fn hash_value(hash: &mut DefaultHasher, value: &Value) {
+fn hash_value(hash: u64, value: Seen<'_>) -> u64 {
     match value {
-        Value::String(text) => text.hash(hash),
-        Value::Number(number) => {
-            // Zero has two signs.
-            (number.as_f64().unwrap_or(f64::NAN) + 0.0)
-                .to_bits()
-                .hash(hash);
+        Seen::String(text) => {
+            let (words, rest) = text.as_bytes().as_chunks();
+            let hash = words
+                .iter()
+                .fold(hash, |hash, word| mixed(hash, u64::from_le_bytes(*word)));
+            let rest = rest
+                .iter()
+                .fold(0, |word, byte| (word << 8) | u64::from(*byte));
+            mixed(mixed(hash, rest), text.len() as u64)
         }
-        Value::Bool(flag) => flag.hash(hash),
-        _ => hash.write_u8(1),
+        // Zero has two signs.
+        Seen::Number(number) => mixed(hash, (number.as_f64().unwrap_or(f64::NAN) + 0.0).to_bits()),
+        Seen::Bool(flag) => mixed(hash, u64::from(flag)),
+        Seen::Null | Seen::Container => mixed(hash, 1),
     }
 }
 
-fn same_item(keys: Option<&[ListKey]>, a: &Value, b: &Value) -> bool {
-    match (keys, a, b) {
-        (None, a, b) => values_equal(a, b),
-        (Some(keys), Value::Object(a), Value::Object(b)) => keys.iter().all(|key| {
+/// Names whose hashes are the same are taken for one name that two items have, which is safe.
+fn mixed(hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
+    (product >> 64) as u64 ^ product as u64
+}
+
+fn same_item<'v, V: Look<'v>>(keys: Option<&[ListKey]>, desired: &Value, live: V) -> bool {
+    match (keys, desired, live.object()) {
+        (None, desired, _) => live.equals(desired),
+        (Some(keys), Value::Object(desired), Some(live)) => keys.iter().all(|key| {
             let default = key.default.as_ref();
-            match (a.get(&key.name).or(default), b.get(&key.name).or(default)) {
-                (Some(a), Some(b)) => values_equal(a, b),
-                (a, b) => a.is_none() && b.is_none(),
+            match (desired.get(&key.name).or(default), live.get(&key.name)) {
+                (Some(desired), Some(live)) => live.equals(desired),
+                (desired, None) => match (desired, default) {
+                    (Some(desired), Some(default)) => values_equal(desired, default),
+                    (desired, default) => desired.is_none() && default.is_none(),
+                },
+                (None, Some(_)) => false,
             }
         }),
         _ => false,

@@ -16,7 +16,7 @@
 
 mod graft;
 mod lists;
-mod lookup;
+mod look;
 mod object;
 mod owners;
 mod project;
@@ -26,10 +26,10 @@ mod walk;
 mod tests;
 
 use gitops_core::{Manifest, schema::Schema};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use self::walk::Walk;
 pub(super) use self::{graft::graft_object, owners::Owners, project::project_object};
+use self::{look::LookObject, walk::Walk};
 use crate::fields::{FieldSet, PathElement};
 
 /// What an apply can change in an object.
@@ -266,8 +266,8 @@ fn is_container(value: &Value) -> bool {
 }
 
 /// Whether an entry of `managedFields` names the node itself, and how many it names below.
-fn node_of(own: Option<&Map<String, Value>>) -> (bool, usize) {
+fn node_of<'v>(own: Option<impl LookObject<'v>>) -> (bool, usize) {
     let Some(own) = own else { return (false, 0) };
-    let children = own.len() - usize::from(own.contains_key("."));
+    let children = own.len() - usize::from(own.has_dot());
     (children < own.len() || children == 0, children)
 }

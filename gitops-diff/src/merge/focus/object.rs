@@ -1,14 +1,14 @@
 //! The walk from the root: identity, metadata, and what a request cannot write.
 
-use gitops_core::Manifest;
 use serde_json::{Map, Value};
 
 use super::{
-    Concern, Focus, Sides, is_container,
+    Concern, Focus, Sides,
+    look::{Look, LookObject as _},
     walk::{Place, Walk, fields_of, is_empty},
 };
 use crate::{
-    fields::{FieldSet, values_equal},
+    fields::FieldSet,
     merge::{
         SERVER_WRITTEN,
         metadata::UNOWNED_METADATA,
@@ -18,37 +18,72 @@ use crate::{
 
 impl<'s> Walk<'s> {
     pub(super) fn sides(&mut self, sides: Sides<'_>) -> Concern {
-        let Sides { desired, live, .. } = sides;
-        let own = match own_entry(live, sides.manager) {
+        match sides.live.packed() {
+            Some(live) => {
+                let others = live.others();
+                let live = Live {
+                    metadata: Some(live.metadata()),
+                    entries: live.managed_fields(),
+                    others: |name: &str| others.get(name),
+                };
+                self.seen(sides, live)
+            }
+            None => {
+                let entry = |entry| (entry, Value::get(entry, "fieldsV1"));
+                let live = Live {
+                    metadata: sides.live.metadata(),
+                    entries: sides.live.managed_fields().map(entry),
+                    others: |name: &str| sides.live.as_map().get(name),
+                };
+                self.seen(sides, live)
+            }
+        }
+    }
+
+    fn seen<'v, V: Look<'v>>(
+        &mut self,
+        sides: Sides<'_>,
+        live: Live<V::Object, impl Iterator<Item = (V, Option<V>)>, impl Fn(&str) -> Option<V>>,
+    ) -> Concern {
+        let desired = sides.desired;
+        let own = match own_entry(live.entries, sides.manager) {
             Entry::Several => return Concern::All,
             // The first apply to an object without entries writes them for what is there.
-            Entry::None if live.managed_fields().next().is_none() => return Concern::All,
+            Entry::None { others: false } => return Concern::All,
             // An applier that states nothing has no entry.
-            Entry::None => None,
-            Entry::One(entry) => {
-                if entry.get("apiVersion").and_then(Value::as_str) != Some(desired.api_version()) {
+            Entry::None { others: true } => None,
+            Entry::One(entry, fields) => {
+                if text(entry, "apiVersion") != desired.api_version() {
                     return Concern::All;
                 }
-                match entry.get("fieldsV1") {
+                match fields.map(V::object) {
                     None => None,
-                    Some(Value::Object(fields)) => Some(fields),
-                    Some(_) => return Concern::All,
+                    Some(Some(fields)) => Some(fields),
+                    Some(None) => return Concern::All,
                 }
             }
         };
-        if live.api_version() != desired.api_version() || live.kind() != desired.kind() {
+        let (was, is) = (sides.live, desired);
+        if was.api_version() != is.api_version() || was.kind() != is.kind() {
             return Concern::All;
         }
-        self.object(live.as_map(), desired.as_map(), own, sides.reset)
-            .unwrap_or(Concern::All)
+        self.object(
+            live.metadata,
+            live.others,
+            desired.as_map(),
+            own,
+            sides.reset,
+        )
+        .unwrap_or(Concern::All)
     }
 
     /// `None` where the whole object is concerned.
-    fn object(
+    fn object<'v, V: Look<'v>>(
         &mut self,
-        live: &Map<String, Value>,
+        metadata: Option<V::Object>,
+        others: impl Fn(&str) -> Option<V>,
         desired: &Map<String, Value>,
-        own: Option<&Map<String, Value>>,
+        own: Option<V::Object>,
         reset: &FieldSet,
     ) -> Option<Concern> {
         let Shape::Map(root) = shape(self.schema, self.schema.root(), &Value::Null) else {
@@ -65,24 +100,23 @@ impl<'s> Walk<'s> {
                 None => {}
             }
             let field = root.typed(self.schema, name);
-            let live = live.get(name);
             match name.as_str() {
                 "apiVersion" => {}
                 "kind" => kept.push((name.clone(), Focus::Whole)),
                 "metadata" => {
                     let below = own.and_then(|own| own.get("f:metadata"));
                     owned += usize::from(below.is_some());
-                    let (Shape::Map(shape), Value::Object(desired), Some(Value::Object(live))) =
-                        (shape(self.schema, field.ty, desired), desired, live)
+                    let (Shape::Map(shape), Value::Object(desired), Some(live)) =
+                        (shape(self.schema, field.ty, desired), desired, metadata)
                     else {
                         return None;
                     };
-                    let below = match below {
+                    let below = match below.map(V::object) {
                         None => None,
-                        Some(Value::Object(below)) => Some(below),
-                        Some(_) => return None,
+                        Some(Some(below)) => Some(below),
+                        Some(None) => return None,
                     };
-                    let (changes, fields) = self.metadata(shape, live, desired, below)?;
+                    let (changes, fields) = self.metadata::<V>(shape, live, desired, below)?;
                     concerned |= changes;
                     kept.push((name.clone(), Focus::Fields(fields)));
                 }
@@ -91,7 +125,7 @@ impl<'s> Walk<'s> {
                     let below = own.and_then(|own| own.get(self.field_key(name)));
                     owned += usize::from(below.is_some());
                     let place = Place {
-                        live,
+                        live: others(name),
                         desired,
                         own: below,
                         member: !field.declared || is_empty(desired),
@@ -111,7 +145,8 @@ impl<'s> Walk<'s> {
         }
         if own.is_some_and(|own| own.len() != owned) {
             concerned = true;
-            for key in own.into_iter().flat_map(Map::keys) {
+            let fields = own.into_iter().flat_map(|own| own.fields());
+            for (key, _) in fields {
                 let name = key.strip_prefix("f:")?;
                 let stated = desired.contains_key(name)
                     && reset.get_field(name).is_none()
@@ -129,14 +164,14 @@ impl<'s> Walk<'s> {
 
     /// The fields of `metadata` to keep, and whether anything can change in them. Most of
     /// `metadata` no manager owns, and never `metadata` itself.
-    fn metadata(
+    fn metadata<'v, V: Look<'v>>(
         &mut self,
         shape: MapShape<'s>,
-        live: &Map<String, Value>,
+        live: V::Object,
         desired: &Map<String, Value>,
-        own: Option<&Map<String, Value>>,
+        own: Option<V::Object>,
     ) -> Option<(bool, Vec<(String, Focus)>)> {
-        if own.is_some_and(|own| own.is_empty() || own.contains_key(".")) {
+        if own.is_some_and(|own| own.len() == 0 || own.has_dot()) {
             return None;
         }
         let identity = ["name", "namespace", "generateName"];
@@ -157,7 +192,7 @@ impl<'s> Walk<'s> {
                 self.check(field.ty, desired);
                 if !live
                     .get(name)
-                    .is_some_and(|live| !is_container(live) && values_equal(live, desired))
+                    .is_some_and(|live| !live.is_container() && live.equals(desired))
                 {
                     return None;
                 }
@@ -178,7 +213,8 @@ impl<'s> Walk<'s> {
         let mut lost = false;
         if own.is_some_and(|own| own.len() != owned) {
             lost = true;
-            for key in own.into_iter().flat_map(Map::keys) {
+            let fields = own.into_iter().flat_map(|own| own.fields());
+            for (key, _) in fields {
                 let name = key.strip_prefix("f:")?;
                 if !desired.contains_key(name) || UNOWNED_METADATA.contains(&name) {
                     kept.push((name.to_owned(), Focus::Whole));
@@ -193,27 +229,47 @@ impl<'s> Walk<'s> {
     }
 }
 
+/// A live object: its metadata, its entries with their fields, and everything else by name.
+struct Live<M, E, O> {
+    metadata: Option<M>,
+    entries: E,
+    others: O,
+}
+
 /// The Apply entries of a manager for the object itself.
-enum Entry<'a> {
-    None,
-    One(&'a Value),
+enum Entry<V> {
+    None {
+        /// Whether there are entries of others.
+        others: bool,
+    },
+    /// With its fields.
+    One(V, Option<V>),
     /// Several, or one that cannot be read.
     Several,
 }
 
-fn own_entry<'a>(live: &'a Manifest, manager: &str) -> Entry<'a> {
-    let mut found = Entry::None;
-    for entry in live.managed_fields() {
-        let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
-        if text("manager") == manager
-            && text("operation") == "Apply"
-            && text("subresource").is_empty()
+fn own_entry<'v, V: Look<'v>>(
+    entries: impl Iterator<Item = (V, Option<V>)>,
+    manager: &str,
+) -> Entry<V> {
+    let mut found = Entry::None { others: false };
+    for (entry, fields) in entries {
+        if text(entry, "manager") == manager
+            && text(entry, "operation") == "Apply"
+            && text(entry, "subresource").is_empty()
         {
-            if !matches!(found, Entry::None) || text("fieldsType") != "FieldsV1" {
+            if matches!(found, Entry::One(..)) || text(entry, "fieldsType") != "FieldsV1" {
                 return Entry::Several;
             }
-            found = Entry::One(entry);
+            found = Entry::One(entry, fields);
+        } else if let Entry::None { others } = &mut found {
+            *others = true;
         }
     }
     found
+}
+
+fn text<'v, V: Look<'v>>(entry: V, name: &str) -> &'v str {
+    let value = entry.object().and_then(|entry| entry.get(name));
+    value.and_then(V::text).unwrap_or_default()
 }

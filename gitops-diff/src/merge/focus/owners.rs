@@ -6,10 +6,11 @@ use gitops_core::{
     Manifest,
     schema::{ListTopology, Schema, Type},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Focus,
+    look::{Look, LookObject as _, Seen},
     project::{Whose, project_fields},
 };
 use crate::fields::{
@@ -34,40 +35,16 @@ impl Owners {
         manager: &ManagerId,
         focus: &Focus,
     ) -> Result<Option<Self>, ManagedFieldsError> {
-        let mut cut = ManagedFields::default();
-        let mut known: Vec<ManagerId> = Vec::new();
-        for (index, value) in live.managed_fields().enumerate() {
-            let failed = |reason| ManagedFieldsError { index, reason };
-            let (id, mut entry) =
-                ManagedFields::read_entry(value, |_| Ok(FieldSet::new())).map_err(failed)?;
-            let whose = if id == *manager {
-                Whose::Own
-            } else {
-                Whose::Other
-            };
-            let current = match value.get("fieldsV1") {
-                None | Some(Value::Null) => true,
-                Some(fields) => {
-                    entry.fields =
-                        project_fields(fields, focus, whose).map_err(|e| failed(e.reason))?;
-                    // Outside of the focus, the manager's own entry is what desired states.
-                    whose == Whose::Own || is_current(schema, Some(schema.root()), fields)
-                }
-            };
-            if !current
-                || entry.api_version != api_version
-                || known.contains(&id)
-                || cut.entries.contains_key(&id)
-            {
-                return Ok(None);
-            }
-            if entry.fields.is_empty() {
-                known.push(id);
-            } else {
-                cut.entries.insert(id, entry);
-            }
+        let rules = Rules {
+            schema,
+            api_version,
+            manager,
+            focus,
+        };
+        match live.packed() {
+            Some(live) => rules.cut(live.managed_fields()),
+            None => rules.cut(tree_entries(live)),
         }
-        Ok(Some(Self { cut: Arc::new(cut) }))
     }
 
     /// The entries of the live object after `cut` has become `after`, as a value; one of them
@@ -78,19 +55,37 @@ impl Owners {
         after: &ManagedFields,
         touched: Option<(&ManagerId, &str)>,
     ) -> Result<Option<Value>, ManagedFieldsError> {
+        match live.packed() {
+            Some(live) => self.put_into(live.managed_fields(), after, touched),
+            None => self.put_into(tree_entries(live), after, touched),
+        }
+    }
+
+    fn put_into<'v, V: Look<'v>>(
+        &self,
+        live: impl Iterator<Item = (V, Option<V>)>,
+        after: &ManagedFields,
+        touched: Option<(&ManagerId, &str)>,
+    ) -> Result<Option<Value>, ManagedFieldsError> {
         let none = FieldSet::new();
         let mut entries: Vec<(ManagerId, ManagedEntry, Option<Value>)> = Vec::new();
-        for (index, value) in live.managed_fields().enumerate() {
+        for (index, (value, fields)) in live.enumerate() {
             let failed = |reason| ManagedFieldsError { index, reason };
-            let (id, mut entry) =
-                ManagedFields::read_entry(value, |_| Ok(FieldSet::new())).map_err(failed)?;
+            let (id, mut entry) = read_head(value).map_err(failed)?;
             let (old, new) = (self.cut.entries.get(&id), after.entries.get(&id));
             let touched = touched.filter(|(touched, _)| **touched == id);
             entry.time = touched.map(|(_, time)| time.to_owned()).or(entry.time);
             if old.map(|entry| &entry.fields) == new.map(|entry| &entry.fields) {
-                let mut value = value.clone();
-                if let (Some(time), Value::Object(entry)) = (&entry.time, &mut value) {
-                    entry.insert("time".to_owned(), time.as_str().into());
+                let mut value = value.value().into_owned();
+                if let Value::Object(written) = &mut value {
+                    if let Some(time) = &entry.time {
+                        written.insert("time".to_owned(), time.as_str().into());
+                    }
+                    if let Some(fields) = fields {
+                        written
+                            .entry("fieldsV1")
+                            .or_insert_with(|| fields.value().into_owned());
+                    }
                 }
                 entries.push((id, entry, Some(value)));
                 continue;
@@ -100,8 +95,11 @@ impl Owners {
                 let new = new.map_or(&none, |entry| &entry.fields);
                 (old.difference(new), new.difference(old))
             };
-            let fields = value.get("fieldsV1").unwrap_or(&Value::Null);
-            let mut edited = fields.as_object().cloned().unwrap_or_default();
+            let fields = fields.map_or(Value::Null, |fields| fields.value().into_owned());
+            let mut edited = match &fields {
+                Value::Object(fields) => fields.clone(),
+                _ => Map::new(),
+            };
             if edit_fields_v1(&mut edited, &lost, Edit::Take) {
                 edit_fields_v1(&mut edited, &won, Edit::Add);
                 if !edited.is_empty() {
@@ -111,7 +109,7 @@ impl Owners {
                 }
                 continue;
             }
-            let fields = FieldSet::from_fields_v1(fields).map_err(|e| failed(e.reason))?;
+            let fields = FieldSet::from_fields_v1(&fields).map_err(|e| failed(e.reason))?;
             entry.fields = fields.difference(&lost).union(&won);
             if !entry.fields.is_empty() {
                 entries.push((id, entry, None));
@@ -129,13 +127,71 @@ impl Owners {
     }
 }
 
+fn tree_entries(live: &Manifest) -> impl Iterator<Item = (&Value, Option<&Value>)> {
+    let entries = live.managed_fields();
+    entries.map(|entry| (entry, entry.get("fieldsV1")))
+}
+
+fn read_head<'v, V: Look<'v>>(entry: V) -> Result<(ManagerId, ManagedEntry), String> {
+    ManagedFields::read_head(|key| entry.object()?.get(key)?.text())
+}
+
+/// By what entries are cut down.
+struct Rules<'a> {
+    schema: &'a Schema,
+    api_version: &'a str,
+    manager: &'a ManagerId,
+    focus: &'a Focus,
+}
+
+impl Rules<'_> {
+    fn cut<'v, V: Look<'v>>(
+        &self,
+        live: impl Iterator<Item = (V, Option<V>)>,
+    ) -> Result<Option<Owners>, ManagedFieldsError> {
+        let mut cut = ManagedFields::default();
+        let mut known: Vec<ManagerId> = Vec::new();
+        for (index, (value, fields)) in live.enumerate() {
+            let failed = |reason| ManagedFieldsError { index, reason };
+            let (id, mut entry) = read_head(value).map_err(failed)?;
+            let whose = if id == *self.manager {
+                Whose::Own
+            } else {
+                Whose::Other
+            };
+            let current = match fields {
+                Some(fields) if !matches!(fields.seen(), Seen::Null) => {
+                    entry.fields =
+                        project_fields(fields, self.focus, whose).map_err(|e| failed(e.reason))?;
+                    // Outside of the focus, the manager's own entry is what desired states.
+                    whose == Whose::Own || is_current(self.schema, Some(self.schema.root()), fields)
+                }
+                _ => true,
+            };
+            if !current
+                || entry.api_version != self.api_version
+                || known.contains(&id)
+                || cut.entries.contains_key(&id)
+            {
+                return Ok(None);
+            }
+            if entry.fields.is_empty() {
+                known.push(id);
+            } else {
+                cut.entries.insert(id, entry);
+            }
+        }
+        Ok(Some(Owners { cut: Arc::new(cut) }))
+    }
+}
+
 /// Whether a `fieldsV1` names nothing below what is one value under the schema, and nothing that
 /// cannot be read.
-fn is_current(schema: &Schema, ty: Option<&Type>, fields: &Value) -> bool {
-    let Value::Object(fields) = fields else {
-        return fields.is_null();
+fn is_current<'v, V: Look<'v>>(schema: &Schema, ty: Option<&Type>, fields: V) -> bool {
+    let Some(fields) = fields.object() else {
+        return matches!(fields.seen(), Seen::Null);
     };
-    fields.iter().all(|(key, below)| {
+    fields.fields().all(|(key, below)| {
         let name = key.strip_prefix("f:");
         if key == "." {
             return true;
@@ -159,8 +215,8 @@ fn is_current(schema: &Schema, ty: Option<&Type>, fields: &Value) -> bool {
         };
         let has_parts = || {
             below
-                .as_object()
-                .is_some_and(|below| below.keys().any(|key| key != "."))
+                .object()
+                .is_some_and(|below| below.fields().any(|(key, _)| key != "."))
         };
         !(one_value && has_parts()) && is_current(schema, ty, below)
     })

@@ -6,7 +6,11 @@ use gitops_core::{
 };
 use serde_json::{Map, Value};
 
-use super::{Focus, Items, Kept, Side, node_of};
+use super::{
+    Focus, Items, Kept, Side,
+    look::{Look, LookItems, LookObject, Seen},
+    node_of,
+};
 use crate::{
     fields::{FieldNode, FieldSet, FieldsV1Error, PathElement},
     merge::typed::{ANY, ListShape, Shape, shape},
@@ -20,7 +24,24 @@ pub(in crate::merge) fn project_object(
     side: Side,
 ) -> Value {
     let cut = Cut { schema, side };
-    let mut cut = cut.fields(schema.root(), object.as_map(), focus);
+    let mut cut = match (object.packed(), focus) {
+        (Some(packed), Focus::Fields(kept)) => {
+            let others = packed.others();
+            let kept_of = |name: &'static str| kept.iter().filter(move |kept| kept.0 == name);
+            let mut fields = cut.fields(schema.root(), others, kept);
+            for (name, focus) in kept_of("metadata") {
+                let ty = cut.field(schema.root(), name);
+                let metadata = match focus {
+                    Focus::Fields(kept) => cut.fields(ty, packed.metadata(), kept),
+                    _ => packed.metadata().to_map(),
+                };
+                fields.insert(name.clone(), Value::Object(metadata));
+            }
+            fields
+        }
+        (None, Focus::Fields(kept)) => cut.fields(schema.root(), object.as_map(), kept),
+        _ => object.as_map().clone(),
+    };
     if let Some(Value::Object(metadata)) = cut.get_mut("metadata") {
         metadata.remove("managedFields");
     }
@@ -32,39 +53,53 @@ struct Cut<'s> {
     side: Side,
 }
 
-impl Cut<'_> {
-    fn fields(&self, ty: &Type, object: &Map<String, Value>, focus: &Focus) -> Map<String, Value> {
-        let Focus::Fields(kept) = focus else {
-            return object.clone();
-        };
-        let typed = match shape(self.schema, ty, &Value::Null) {
-            Shape::Map(map) => Some(map),
-            _ => None,
-        };
+/// Any list, for [`shape`].
+static LIST: Value = Value::Array(Vec::new());
+
+impl<'s> Cut<'s> {
+    fn field(&self, ty: &'s Type, name: &str) -> &'s Type {
+        match shape(self.schema, ty, &Value::Null) {
+            Shape::Map(map) => map.field(self.schema, name),
+            _ => &ANY,
+        }
+    }
+
+    fn fields<'v>(
+        &self,
+        ty: &'s Type,
+        object: impl LookObject<'v>,
+        kept: &[(String, Focus)],
+    ) -> Map<String, Value> {
         kept.iter()
             .filter_map(|(name, focus)| {
                 let value = object.get(name)?;
-                let ty = typed.map_or(&ANY, |map| map.field(self.schema, name));
+                let ty = self.field(ty, name);
                 Some((name.clone(), self.value(ty, value, focus)))
             })
             .collect()
     }
 
-    fn value(&self, ty: &Type, value: &Value, focus: &Focus) -> Value {
-        match (focus, value) {
-            (Focus::Fields(_), Value::Object(object)) => {
-                Value::Object(self.fields(ty, object, focus))
-            }
-            (Focus::Items(kept), Value::Array(items)) => match shape(self.schema, ty, value) {
-                Shape::List(list) => self.items(list, items, kept),
-                _ => value.clone(),
+    fn value<'v, V: Look<'v>>(&self, ty: &'s Type, value: V, focus: &Focus) -> Value {
+        let cut = match focus {
+            Focus::Whole => None,
+            Focus::Fields(kept) => value
+                .object()
+                .map(|object| Value::Object(self.fields(ty, object, kept))),
+            Focus::Items(kept) => match (shape(self.schema, ty, &LIST), value.items()) {
+                (Shape::List(list), Some(items)) => Some(self.items(list, &items, kept)),
+                _ => None,
             },
-            _ => value.clone(),
-        }
+        };
+        cut.unwrap_or_else(|| value.value().into_owned())
     }
 
-    fn items(&self, list: ListShape<'_>, items: &[Value], kept: &Items) -> Value {
-        let cut = |(at, kept): (usize, &Kept)| self.value(list.item, &items[at], &kept.focus);
+    fn items<'v, V: Look<'v>>(
+        &self,
+        list: ListShape<'s>,
+        items: &impl LookItems<Value = V>,
+        kept: &Items,
+    ) -> Value {
+        let cut = |(at, kept): (usize, &Kept)| self.value(list.item, items.at(at), &kept.focus);
         if !kept.names {
             return kept.of(self.side).map(cut).collect();
         }
@@ -80,13 +115,13 @@ impl Cut<'_> {
 }
 
 /// What of an item names it.
-fn names_of(list: ListShape<'_>, item: &Value) -> Value {
-    match (list.keys, item) {
-        (Some(keys), Value::Object(item)) => keys
+fn names_of<'v, V: Look<'v>>(list: ListShape<'_>, item: V) -> Value {
+    match (list.keys, item.object()) {
+        (Some(keys), Some(item)) => keys
             .iter()
-            .filter_map(|key| Some((key.name.clone(), item.get(&key.name)?.clone())))
+            .filter_map(|key| Some((key.name.clone(), item.get(&key.name)?.value().into_owned())))
             .collect(),
-        _ => item.clone(),
+        _ => item.value().into_owned(),
     }
 }
 
@@ -100,20 +135,20 @@ pub(super) enum Whose {
 }
 
 /// A `fieldsV1` cut down.
-pub(super) fn project_fields(
-    fields: &Value,
+pub(super) fn project_fields<'v, V: Look<'v>>(
+    fields: V,
     focus: &Focus,
     whose: Whose,
 ) -> Result<FieldSet, FieldsV1Error> {
-    let (Focus::Fields(_) | Focus::Items(_), Value::Object(below)) = (focus, fields) else {
-        return FieldSet::from_fields_v1(fields);
+    let (Focus::Fields(_) | Focus::Items(_), Some(below)) = (focus, fields.object()) else {
+        return FieldSet::from_fields_v1(&fields.value());
     };
     let mut set = FieldSet::new();
-    let mut push = |element: PathElement, below: &Value, children: FieldSet| {
-        let (member, _) = node_of(below.as_object());
+    let mut push = |element: PathElement, below: V, children: FieldSet| {
+        let (member, _) = node_of(below.object());
         set.push(FieldNode {
             element,
-            member: member || below.is_null(),
+            member: member || matches!(below.seen(), Seen::Null),
             children,
         });
     };
@@ -134,7 +169,7 @@ pub(super) fn project_fields(
             }
         }
         Focus::Items(items) if items.names => {
-            for (key, below) in below.iter().filter(|(key, _)| *key != ".") {
+            for (key, below) in below.fields().filter(|(key, _)| *key != ".") {
                 let parsed = PathElement::parse(key).map_err(|reason| FieldsV1Error { reason })?;
                 let Some(element) = parsed else { continue };
                 let children = match items.find(&element) {
@@ -155,7 +190,7 @@ pub(super) fn project_fields(
         Focus::Whole => {}
     }
     let left_out = whose == Whose::Other && set.nodes().next().is_none();
-    if left_out && let Some(element) = below.keys().find_map(|key| step(key)) {
+    if left_out && let Some(element) = below.fields().find_map(|(key, _)| step(key)) {
         set.push(FieldNode {
             element,
             member: true,

@@ -2,7 +2,12 @@
 
 use std::io::Read as _;
 
-use gitops_core::{Manifest, clock::Timestamp, schema::Schemas as _};
+use gitops_core::{
+    Manifest,
+    clock::Timestamp,
+    object::{CompactManifest, CompactPool},
+    schema::Schemas as _,
+};
 use proptest::{
     collection::{btree_map, vec},
     option,
@@ -51,6 +56,25 @@ fn compared(live: &Manifest, desired: &Manifest, force: bool) -> Result<bool, St
             "in part:\n{one}\nas a whole:\n{other}\nlive:\n{:#}\ndesired:\n{:#}",
             live.to_value(),
             desired.to_value()
+        ));
+    }
+    let packed = CompactManifest::new(live, &mut CompactPool::default()).manifest();
+    let of_packed = ApplyRequest {
+        live: Some(&packed),
+        ..ApplyRequest::new(None, desired, "gitops", at(99))
+            .schema(schema.as_deref())
+            .force(force)
+    };
+    let from_packed = text(server_side_apply(&of_packed));
+    if one != from_packed {
+        return Err(format!("of a tree:\n{one}\npacked:\n{from_packed}"));
+    }
+    let proven = |live| is_strictly_unchanged(desired, live, "gitops", schema.as_deref());
+    if proven(live) != proven(&packed) {
+        return Err(format!(
+            "of a tree {}, packed {}",
+            proven(live),
+            proven(&packed)
         ));
     }
     Ok(!matches!(

@@ -3,11 +3,12 @@
 use gitops_core::schema::{Schema, Type};
 use serde_json::{Map, Value};
 
-use super::{Focus, is_container, lookup::Fields, node_of};
-use crate::{
-    fields::values_equal,
-    merge::typed::{MapShape, Shape, check, shape},
+use super::{
+    Focus, is_container,
+    look::{Look, LookItems as _, LookObject as _, Search as _},
+    node_of,
 };
+use crate::merge::typed::{KnownFields, MapShape, Shape, check, shape};
 
 pub(super) struct Walk<'s> {
     pub(super) schema: &'s Schema,
@@ -15,16 +16,18 @@ pub(super) struct Walk<'s> {
     pub(super) first_only: bool,
     misfit: bool,
     /// Text of a `fieldsV1` key, reused.
-    key: String,
+    pub(super) key: String,
+    /// Fields that were looked up.
+    known: KnownFields<'s>,
 }
 
 /// One place in the three.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'v> {
-    pub(super) live: Option<&'v Value>,
-    pub(super) desired: &'v Value,
+pub(super) struct Place<'d, V> {
+    pub(super) live: Option<V>,
+    pub(super) desired: &'d Value,
     /// The node of `fieldsV1`.
-    pub(super) own: Option<&'v Value>,
+    pub(super) own: Option<V>,
     /// Whether whoever states this owns the node itself, whatever its type says.
     pub(super) member: bool,
 }
@@ -36,6 +39,7 @@ impl<'s> Walk<'s> {
             first_only,
             misfit: false,
             key: String::with_capacity(64),
+            known: KnownFields::default(),
         }
     }
 
@@ -45,38 +49,46 @@ impl<'s> Walk<'s> {
     }
 
     /// What is to be kept of a value; `None` where nothing changes.
-    pub(super) fn node(&mut self, ty: &'s Type, place: Place<'_>) -> Option<Focus> {
-        let own = match place.own {
+    pub(super) fn node<'v, V: Look<'v>>(
+        &mut self,
+        ty: &'s Type,
+        place: Place<'_, V>,
+    ) -> Option<Focus> {
+        let own = match place.own.map(V::object) {
             None => None,
-            Some(Value::Object(own)) => Some(own),
-            Some(_) => return self.whole(ty, place.desired),
+            Some(Some(own)) => Some(own),
+            Some(None) => return self.whole(ty, place.desired),
         };
         match (shape(self.schema, ty, place.desired), place.desired) {
-            (Shape::Map(map), Value::Object(desired)) if !desired.is_empty() => match place.live {
-                Some(Value::Object(live)) => self.map(map, live, desired, own, place.member),
-                _ => self.whole(ty, place.desired),
-            },
-            (Shape::List(list), Value::Array(desired)) if !desired.is_empty() => match place.live {
-                Some(Value::Array(live)) => match self.list(list, live, desired, own, place.member)
-                {
+            (Shape::Map(map), Value::Object(desired)) if !desired.is_empty() => {
+                match place.live.and_then(V::object) {
+                    Some(live) => self.map::<V>(map, live, desired, own, place.member),
+                    None => self.whole(ty, place.desired),
+                }
+            }
+            (Shape::List(list), Value::Array(desired)) if !desired.is_empty() => {
+                let found = match place.live.and_then(V::items) {
+                    Some(live) => self.list::<V>(list, &live, desired, own, place.member),
+                    None => Some(Focus::Whole),
+                };
+                match found {
                     Some(Focus::Whole) => self.whole(ty, place.desired),
                     focus => focus,
-                },
-                _ => self.whole(ty, place.desired),
-            },
+                }
+            }
             (shape, desired) => {
-                let is_the_same = |live: &Value| values_equal(live, desired);
+                let is_the_same = |live: V| live.equals(desired);
                 let (same, member) = match shape {
                     Shape::Scalar | Shape::Atomic => (place.live.is_some_and(is_the_same), true),
                     // What states nothing leaves what there is.
                     Shape::Map(_) => {
-                        let filled = |live: &Value| live.as_object().is_some_and(|l| !l.is_empty());
-                        let same = |live: &Value| filled(live) || is_the_same(live);
+                        let filled = |live: V| live.object().is_some_and(|live| live.len() > 0);
+                        let same = |live: V| filled(live) || is_the_same(live);
                         (place.live.is_some_and(same), place.member)
                     }
                     Shape::List(_) => {
-                        let filled = |live: &Value| live.as_array().is_some_and(|l| !l.is_empty());
-                        let same = |live: &Value| filled(live) || is_the_same(live);
+                        let filled = |live: V| live.items().is_some_and(|live| live.len() > 0);
+                        let same = |live: V| filled(live) || is_the_same(live);
                         (place.live.is_some_and(same), place.member)
                     }
                 };
@@ -91,27 +103,27 @@ impl<'s> Walk<'s> {
         }
     }
 
-    fn map(
+    fn map<'v, V: Look<'v>>(
         &mut self,
         map: MapShape<'s>,
-        live: &Map<String, Value>,
+        live: V::Object,
         desired: &Map<String, Value>,
-        own: Option<&Map<String, Value>>,
+        own: Option<V::Object>,
         member: bool,
     ) -> Option<Focus> {
         let mut kept = Vec::new();
         let mut owned = 0;
         let (mut best, mut sample) = (None, None);
-        let (mut live_fields, mut own_fields) = (Fields::of(live), own.map(Fields::of));
+        let (mut live_fields, mut own_fields) = (live.search(), own.map(|own| own.search()));
         for (name, desired) in desired {
-            let field = map.typed(self.schema, name);
+            let field = self.known.typed(self.schema, map, name);
             self.note(!field.allowed);
             let below = own_fields
                 .as_mut()
-                .and_then(|own| own.get("f:", name, &mut self.key));
+                .and_then(|own| own.find_owned(name, &mut self.key));
             owned += usize::from(below.is_some());
             let place = Place {
-                live: live_fields.get("", name, &mut self.key),
+                live: live_fields.find(name),
                 desired,
                 own: below,
                 member: !field.declared || is_empty(desired),
@@ -131,11 +143,8 @@ impl<'s> Walk<'s> {
         }
         let (owns, children) = node_of(own);
         if children != owned {
-            for key in own
-                .into_iter()
-                .flat_map(Map::keys)
-                .filter(|key| *key != ".")
-            {
+            let keys = own.into_iter().flat_map(|own| own.fields());
+            for (key, _) in keys.filter(|(key, _)| *key != ".") {
                 match key.strip_prefix("f:") {
                     None => return Some(Focus::Whole),
                     Some(name) if desired.contains_key(name) => {}
@@ -151,14 +160,18 @@ impl<'s> Walk<'s> {
             return Some(Focus::Whole);
         }
         // With nothing left in it, a map would count as empty.
-        let sample = sample.or_else(|| {
-            live.iter().find(|(name, _)| {
-                let lost = own.is_some_and(|own| own.contains_key(self.field_key(name)));
-                !lost && !desired.contains_key(*name)
-            })
-        });
-        let sample = sample.map(|(name, value)| (name.clone(), Focus::sample(value)));
-        kept.extend(sample);
+        match sample {
+            Some((name, value)) => kept.push((name.clone(), Focus::sample(value))),
+            None => {
+                let other = live.fields().find(|(name, _)| {
+                    let lost = own.is_some_and(|own| own.get(self.field_key(name)).is_some());
+                    !lost && !desired.contains_key(*name)
+                });
+                kept.extend(
+                    other.map(|(name, value)| (name.to_owned(), Focus::sample(&value.value()))),
+                );
+            }
+        }
         Some(fields_of(kept))
     }
 

@@ -211,6 +211,10 @@ impl Compact {
         }
     }
 
+    pub(super) fn has_entries(&self) -> bool {
+        self.managers().is_some()
+    }
+
     pub(super) fn entries(&self) -> impl Iterator<Item = (Packed<'_>, Option<Packed<'_>>)> {
         let fields = self.fields.iter().map(|fields| {
             let fields = fields.as_deref()?;

@@ -2,10 +2,14 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::manifest::Manifest;
+use super::{
+    compact::Compact,
+    manifest::Manifest,
+    packed::{Packed, PackedObject, PackedValue},
+};
 
 /// A fingerprint of an object's content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -31,7 +35,7 @@ impl Fingerprint {
             Some(handle) => *handle
                 .compact
                 .fingerprint
-                .get_or_init(|| Self::of_live_tree(live)),
+                .get_or_init(|| Self::of_live_packed(&handle.compact)),
             None => Self::of_live_tree(live),
         }
     }
@@ -41,6 +45,91 @@ impl Fingerprint {
         for_object(&mut hash, live.as_map(), &is_volatile, 0);
         Self(hash.finish())
     }
+}
+
+impl Fingerprint {
+    /// As [`Self::of_live_tree`] of the decoded object.
+    fn of_live_packed(live: &Compact) -> Self {
+        let mut hash = Digester::new();
+        let metadata = |hash: &mut Digester| {
+            let entry = |hash: &mut Digester, (entry, fields): (Packed<'_>, Option<Packed<'_>>)| {
+                let Some(entry) = entry.as_object() else {
+                    return for_packed(hash, entry);
+                };
+                let fields = fields.map(|fields| {
+                    ("fieldsV1", move |hash: &mut Digester| {
+                        for_packed(hash, fields)
+                    })
+                });
+                for_packed_fields(hash, entry, &["time"], fields);
+            };
+            let entries = |hash: &mut Digester| {
+                hash.update(b"[");
+                live.entries().for_each(|each| entry(hash, each));
+                hash.update(b"]");
+            };
+            let entries = live.has_entries().then_some(("managedFields", entries));
+            let volatile = ["resourceVersion", "generation"];
+            for_packed_fields(hash, live.metadata_fields(), &volatile, entries);
+        };
+        for_packed_fields(
+            &mut hash,
+            live.others(),
+            &["status"],
+            Some(("metadata", metadata)),
+        );
+        Self(hash.finish())
+    }
+}
+
+/// The fields but some, and one more in its place.
+fn for_packed_fields(
+    hash: &mut Digester,
+    fields: PackedObject<'_>,
+    skipped: &[&str],
+    mut more: Option<(&str, impl FnOnce(&mut Digester))>,
+) {
+    hash.update(b"{");
+    for (name, value) in fields {
+        if let Some((other, write)) = more.take_if(|(other, _)| *other < name) {
+            text(hash, other);
+            write(hash);
+        }
+        if !skipped.contains(&name) {
+            text(hash, name);
+            for_packed(hash, value);
+        }
+    }
+    if let Some((other, write)) = more {
+        text(hash, other);
+        write(hash);
+    }
+    hash.update(b"}");
+}
+
+fn for_packed(hash: &mut Digester, value: Packed<'_>) {
+    match value.get() {
+        PackedValue::Null => hash.update(b"n"),
+        PackedValue::Bool(b) => hash.update([b'b', u8::from(b)]),
+        PackedValue::Number(number) => for_number(hash, &number),
+        PackedValue::String(string) => {
+            hash.update(b"s");
+            text(hash, string);
+        }
+        PackedValue::Array(items) => {
+            hash.update(b"[");
+            items.for_each(|item| for_packed(hash, item));
+            hash.update(b"]");
+        }
+        PackedValue::Object(fields) => {
+            for_packed_fields(hash, fields, &[], None::<(&str, fn(&mut Digester))>);
+        }
+    }
+}
+
+fn for_number(hash: &mut Digester, number: &Number) {
+    hash.update(b"d");
+    text(hash, &number.to_string());
 }
 
 impl fmt::Debug for Fingerprint {
@@ -153,10 +242,7 @@ fn for_value(hash: &mut Digester, value: &Value) {
     match value {
         Value::Null => hash.update(b"n"),
         Value::Bool(b) => hash.update([b'b', u8::from(*b)]),
-        Value::Number(number) => {
-            hash.update(b"d");
-            text(hash, &number.to_string());
-        }
+        Value::Number(number) => for_number(hash, number),
         Value::String(string) => {
             hash.update(b"s");
             text(hash, string);
@@ -175,4 +261,61 @@ fn for_value(hash: &mut Digester, value: &Value) {
 fn text(hash: &mut Digester, text: &str) {
     hash.update((text.len() as u64).to_le_bytes());
     hash.update(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::object::{CompactManifest, CompactPool};
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i8>().prop_map(Value::from),
+            any::<f32>().prop_map(Value::from),
+            "[a-c\u{e9}]{0,3}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            let fields =
+                proptest::collection::btree_map("[.a-z]{0,2}|status|time", inner.clone(), 0..4);
+            prop_oneof![
+                proptest::collection::vec(inner, 0..4).prop_map(Value::from),
+                fields.prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn packed_objects_have_the_same_fingerprint(
+            spec in value(), labels in value(), early in value(), entry in value(), fields in value(),
+            managed in 0..4,
+        ) {
+            let mut object = json!({
+                "apiVersion": "v1", "kind": "A", "a": early, "spec": spec, "status": labels,
+                "metadata": {"name": "a", "labels": labels, "resourceVersion": "1", "generation": 2, "zone": fields},
+            });
+            let entries = match managed {
+                0 => None,
+                1 => Some(json!([])),
+                2 => Some(early),
+                _ => Some(json!([
+                    entry, {"manager": "a", "fieldsV1": fields, "time": "t"}, {"fieldsV1": null, "apiVersion": "v1"},
+                ])),
+            };
+            if let Some(entries) = entries {
+                object["metadata"]["managedFields"] = entries;
+            }
+            let object = Manifest::try_from(object).expect("an object");
+            let packed = CompactManifest::new(&object, &mut CompactPool::default()).manifest();
+            prop_assert_eq!(Fingerprint::of_live(&packed), Fingerprint::of_live(&object));
+            prop_assert_eq!(packed, object);
+        }
+    }
 }

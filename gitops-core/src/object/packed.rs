@@ -100,6 +100,9 @@ const EMPTY_OBJECT: u8 = b'e';
 /// Deeper values stay trees.
 const DEEPEST: usize = 100;
 
+/// As few fields are quicker put into a map one by one.
+const FEW: usize = 4;
+
 /// Digits of a size, of seven bits each.
 const SIZE: usize = 4;
 
@@ -269,21 +272,23 @@ impl<'a> Packed<'a> {
     #[must_use]
     #[inline]
     pub fn get(self) -> PackedValue<'a> {
+        if let Some(text) = self.as_str() {
+            return PackedValue::String(text);
+        }
+        if let Some(object) = self.as_object() {
+            return PackedValue::Object(object);
+        }
+        if let Some(items) = self.as_array() {
+            return PackedValue::Array(items);
+        }
+        self.scalar()
+    }
+
+    fn scalar(self) -> PackedValue<'a> {
         let mut at = 1;
         match self.text.as_bytes()[0] {
             FALSE => PackedValue::Bool(false),
             TRUE => PackedValue::Bool(true),
-            STRING => {
-                digits(self.text, &mut at);
-                PackedValue::String(&self.text[at..])
-            }
-            EMPTY_OBJECT | OBJECT => PackedValue::Object(self.object()),
-            ARRAY => {
-                at += SIZE;
-                let left = digits(self.text, &mut at) as usize;
-                let text = &self.text[at..];
-                PackedValue::Array(PackedArray { left, text })
-            }
             SIGNED => {
                 let number = digits(self.text, &mut at);
                 let half = (number >> 1).cast_signed();
@@ -306,13 +311,49 @@ impl<'a> Packed<'a> {
     /// Its fields; none where it is no object.
     #[inline]
     pub(super) fn object(self) -> PackedObject<'a> {
-        if self.text.as_bytes()[0] != OBJECT {
-            return PackedObject { left: 0, text: "" };
+        self.as_object()
+            .unwrap_or(PackedObject { left: 0, text: "" })
+    }
+
+    /// Its fields, where it is an object.
+    #[must_use]
+    #[inline]
+    pub fn as_object(self) -> Option<PackedObject<'a>> {
+        match self.text.as_bytes()[0] {
+            OBJECT => {
+                let mut at = 1 + SIZE;
+                let left = digits(self.text, &mut at) as usize;
+                let text = &self.text[at..];
+                Some(PackedObject { left, text })
+            }
+            EMPTY_OBJECT => Some(PackedObject { left: 0, text: "" }),
+            _ => None,
+        }
+    }
+
+    /// Its items, where it is a list.
+    #[must_use]
+    #[inline]
+    pub fn as_array(self) -> Option<PackedArray<'a>> {
+        if self.text.as_bytes()[0] != ARRAY {
+            return None;
         }
         let mut at = 1 + SIZE;
         let left = digits(self.text, &mut at) as usize;
         let text = &self.text[at..];
-        PackedObject { left, text }
+        Some(PackedArray { left, text })
+    }
+
+    /// Its text, where it is a string.
+    #[must_use]
+    #[inline]
+    pub fn as_str(self) -> Option<&'a str> {
+        if self.text.as_bytes()[0] != STRING {
+            return None;
+        }
+        let mut at = 1;
+        digits(self.text, &mut at);
+        Some(&self.text[at..])
     }
 
     /// The decoded value.
@@ -340,8 +381,15 @@ impl PackedObject<'_> {
     /// The decoded object.
     #[must_use]
     pub fn to_map(self) -> Map<String, Value> {
-        self.map(|(name, value)| (name.to_owned(), value.to_value()))
-            .collect()
+        let fields = self.map(|(name, value)| (name.to_owned(), value.to_value()));
+        if fields.len() > FEW {
+            return fields.collect();
+        }
+        let mut map = Map::new();
+        for (name, value) in fields {
+            map.insert(name, value);
+        }
+        map
     }
 }
 

@@ -1,6 +1,6 @@
 //! A value seen through its type: what shape it has, what its items are called, whether it fits.
 
-use gitops_core::schema::{ListKey, ListTopology, MapType, Scalar, Schema, Type};
+use gitops_core::schema::{Field, ListKey, ListTopology, MapType, Scalar, Schema, Type};
 use serde_json::{Map, Value};
 
 use crate::fields::PathElement;
@@ -130,10 +130,13 @@ impl<'s> MapShape<'s> {
 /// next one too.
 #[derive(Default)]
 pub(crate) struct KnownFields<'s> {
-    slots: Vec<Option<(&'s MapType, &'s str, TypedField<'s>)>>,
+    slots: [Option<KnownField<'s>>; SLOTS],
 }
 
-const SLOTS: usize = 64;
+/// A field of a type, by its name.
+type KnownField<'s> = (&'s MapType, &'s str, &'s Field);
+
+const SLOTS: usize = 32;
 
 impl<'s> KnownFields<'s> {
     /// As [`MapShape::typed`].
@@ -146,23 +149,24 @@ impl<'s> KnownFields<'s> {
         let Some(ty) = map.ty.filter(|ty| ty.fields.len() > 1) else {
             return map.typed(schema, name);
         };
-        if self.slots.is_empty() {
-            self.slots.resize(SLOTS, None);
-        }
-        let mut place = std::ptr::from_ref(ty).addr() >> 4;
+        let mut place = std::ptr::from_ref(ty).addr() >> 5;
         if let [first, .., last] = name.as_bytes() {
             place += 31 * usize::from(*first) + 7 * usize::from(*last);
         }
         let slot = &mut self.slots[(place + name.len()) % SLOTS];
-        match slot {
-            Some((of, known, field)) if std::ptr::eq(*of, ty) && *known == name => *field,
-            _ => {
-                let field = map.typed(schema, name);
-                if let Some((known, _)) = ty.fields.get_key_value(name) {
-                    *slot = Some((ty, known, field));
-                }
-                field
-            }
+        let known = slot.filter(|(of, known, _)| std::ptr::eq(*of, ty) && *known == name);
+        let known = known.or_else(|| {
+            let (known, field) = ty.fields.get_key_value(name)?;
+            Some((ty, known.as_str(), field))
+        });
+        let Some((_, _, field)) = known else {
+            return map.typed(schema, name);
+        };
+        *slot = known;
+        TypedField {
+            ty: schema.get(field.ty),
+            declared: true,
+            allowed: true,
         }
     }
 }

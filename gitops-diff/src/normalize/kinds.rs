@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     endpoints::sort_subsets,
     go_types::go_types,
-    remarshal::{Unknown, only_stated, remarshal},
+    remarshal::{Unknown, is_canonical, only_stated, remarshal},
 };
 
 /// Kind and version of an object.
@@ -25,6 +25,14 @@ pub(crate) fn remarshal_object(object: &Value) -> Value {
     match written {
         Some(written) => only_stated(object, written),
         None => object.clone(),
+    }
+}
+
+/// As [`remarshal_object`], of an object that is mostly canonical.
+pub(crate) fn remarshalled(object: Value) -> Value {
+    match go_types().kind(&gvk_of(&object)) {
+        Some(ty) if !is_canonical(ty, &object, true) => remarshal_object(&object),
+        _ => object,
     }
 }
 
@@ -123,4 +131,86 @@ fn endpoints(object: &mut Value) {
         sort_subsets(subsets);
     }
     *object = written;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As it is, and with each value in it replaced by some others.
+    fn variants(value: &Value) -> Vec<Value> {
+        let mut out = vec![
+            Value::Null,
+            json!(0),
+            json!(false),
+            json!(true),
+            json!(""),
+            json!("0.50"),
+            json!("1"),
+            json!([]),
+            json!({}),
+            json!([null]),
+            json!({"unknown": 1}),
+            json!(4_000_000_000_u64),
+        ];
+        match value {
+            Value::Object(map) => {
+                for (name, below) in map {
+                    for variant in variants(below) {
+                        let mut map = map.clone();
+                        map.insert(name.clone(), variant);
+                        out.push(Value::Object(map));
+                    }
+                    let mut other_case = map.clone();
+                    other_case.insert(name.to_uppercase(), below.clone());
+                    out.push(Value::Object(other_case));
+                }
+            }
+            Value::Array(items) => {
+                for (at, below) in items.iter().enumerate() {
+                    for variant in variants(below) {
+                        let mut items = items.clone();
+                        items[at] = variant;
+                        out.push(Value::Array(items));
+                    }
+                }
+            }
+            _ => {}
+        }
+        out
+    }
+
+    #[test]
+    fn what_is_canonical_is_written_as_it_is() {
+        let object = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "a", "labels": {"a": "b"},
+                "ownerReferences": [{"name": "b", "controller": true}]},
+            "spec": {"replicas": 3, "paused": true, "strategy": {"rollingUpdate": {"maxSurge": 1}},
+                "template": {"spec": {
+                    "terminationGracePeriodSeconds": 30,
+                    "securityContext": {"runAsNonRoot": true},
+                    "containers": [{"name": "a", "args": ["b"], "ports": [{"containerPort": 80}],
+                        "resources": {"limits": {"cpu": "500m"}},
+                        "readinessProbe": {"httpGet": {"port": "http", "path": "/"}}}],
+                    "volumes": [{"name": "a", "emptyDir": {"sizeLimit": "1Gi"}}]}}},
+        });
+        let ty = go_types().kind(&gvk_of(&object)).unwrap();
+        let (mut canonical, mut all) = (0, 0);
+        for part in ["metadata", "spec"] {
+            for variant in variants(&object[part]) {
+                let mut object = object.clone();
+                object[part] = variant;
+                all += 1;
+                if is_canonical(ty, &object, true) {
+                    canonical += 1;
+                    let written = remarshal(ty, &object, Unknown::Refuse).unwrap();
+                    assert_eq!(only_stated(&object, written), object);
+                }
+            }
+        }
+        assert!(canonical > 30 && canonical < all, "{canonical} of {all}");
+    }
 }

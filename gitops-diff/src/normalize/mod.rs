@@ -13,7 +13,7 @@ mod remarshal;
 
 pub(crate) use defaults::set_defaults;
 pub(crate) use go_types::{GoRef, GoType, go_types};
-pub(crate) use kinds::{gvk_of, normalize, remarshal_object};
+pub(crate) use kinds::{gvk_of, normalize, remarshal_object, remarshalled};
 pub(crate) use remarshal::{GoTypeError, Unknown, only_stated, remarshal};
 
 use gitops_core::Manifest;

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gitops_core::{clock::Timestamp, go::Duration, quantity::Quantity};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::go_types::{GoField, GoRef, GoType};
 
@@ -238,6 +238,46 @@ fn structure(
         empty: false,
         zero,
     })
+}
+
+/// Whether a value is sure to come back as it is from [`remarshal`] and [`only_stated`]: it is of the
+/// type, written as Go writes it, and nothing in it is left out. `may_be_empty` where what is empty
+/// is not left out.
+pub(crate) fn is_canonical(ty: GoRef<'_>, value: &Value, may_be_empty: bool) -> bool {
+    let integer = |number: &Number, fits: fn(i64) -> bool| {
+        let integer = number.as_i64().filter(|integer| fits(*integer));
+        integer.is_some_and(|integer| may_be_empty || integer != 0)
+    };
+    let is_small = |integer| i32::try_from(integer).is_ok();
+    match (ty.get(), value) {
+        (GoType::String, Value::String(text)) => may_be_empty || !text.is_empty(),
+        (GoType::Bool, Value::Bool(flag)) => may_be_empty || *flag,
+        (GoType::Int32, Value::Number(number)) => integer(number, is_small),
+        (GoType::Int64, Value::Number(number)) => integer(number, |_| true),
+        (GoType::IntOrString, Value::String(_)) => true,
+        (GoType::IntOrString, Value::Number(number)) => number.as_i64().is_some_and(is_small),
+        (GoType::Quantity, Value::String(text)) => Quantity::from_json_text(&value.to_string())
+            .is_ok_and(|quantity| quantity.to_string() == *text),
+        (GoType::Any, value) => !value.is_null(),
+        (GoType::List(item), Value::Array(items)) => {
+            let item = ty.to(*item);
+            (may_be_empty || !items.is_empty())
+                && items.iter().all(|value| is_canonical(item, value, true))
+        }
+        (GoType::Map(item), Value::Object(map)) => {
+            let item = ty.to(*item);
+            (may_be_empty || !map.is_empty())
+                && map.values().all(|value| is_canonical(item, value, true))
+        }
+        (GoType::Struct(fields), Value::Object(map)) => {
+            (may_be_empty || !map.is_empty())
+                && map.iter().all(|(name, value)| {
+                    let field = fields.iter().find(|field| field.name == *name);
+                    field.is_some_and(|field| is_canonical(ty.to(field.ty), value, field.pointer))
+                })
+        }
+        _ => false,
+    }
 }
 
 /// `written` without what `stated` does not have, at all depths; items beyond its lists stay.

@@ -58,5 +58,13 @@ fn plain_text(value: &Value) -> String {
 
 /// One more step of a JSON pointer.
 pub(super) fn pointer_step(pointer: &str, step: &str) -> String {
-    format!("{pointer}/{}", step.replace('~', "~0").replace('/', "~1"))
+    let mut out = String::with_capacity(pointer.len() + 1 + step.len());
+    out.push_str(pointer);
+    out.push('/');
+    if step.contains(['~', '/']) {
+        out.push_str(&step.replace('~', "~0").replace('/', "~1"));
+    } else {
+        out.push_str(step);
+    }
+    out
 }

@@ -13,7 +13,7 @@ use crate::{
         focus::{Focus, Side},
         refuse_managed_fields,
     },
-    normalize::remarshal_object,
+    normalize::remarshalled,
     proof::is_strictly_unchanged,
     schema::deduced_schema,
 };
@@ -97,7 +97,7 @@ fn written(mut object: Value) -> Value {
     if is_secret(&object) {
         fold_string_data(&mut object);
     }
-    remarshal_object(&object)
+    remarshalled(object)
 }
 
 pub(super) fn is_secret(object: &Value) -> bool {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use gitops_core::{
     Manifest,
-    diff::{DiffOptions, Differ as _, Verdict},
+    diff::{DiffOptions, Differ as _, ObjectDiff, Verdict},
+    object::{CompactManifest, CompactPool},
     schema::Schemas,
 };
 use gitops_diff::{
@@ -47,6 +48,16 @@ pub(crate) fn faults(pair: &Pair, schemas: &dyn Schemas) -> Option<String> {
         Ok(diff) => diff,
         Err(error) => return Some(format!("{name}: {error}")),
     };
+    // What is found in a live object does not depend on how it is kept.
+    let packed = CompactManifest::new(live, &mut CompactPool::default()).manifest();
+    let of_packed =
+        StructuralDiffer::default().diff(desired, Some(&packed), schemas, &DiffOptions::default());
+    let text = |diff: &ObjectDiff| serde_json::to_string(diff).expect("it is JSON");
+    if of_packed.as_ref().map(text).ok() != Some(text(&diff))
+        || is_strictly_unchanged(desired, &packed, "gitops", schema.as_deref()) != is_proven
+    {
+        return Some(format!("{name}: packed, it is {of_packed:?}"));
+    }
     if (diff.verdict == Verdict::Unchanged) != is_proven {
         return Some(format!("{name}: the verdict is {:?}", diff.verdict));
     }

@@ -230,25 +230,25 @@ impl<'v> Look<'v> for Packed<'v> {
     }
 
     fn object(self) -> Option<PackedObject<'v>> {
-        match self.get() {
-            PackedValue::Object(object) => Some(object),
-            _ => None,
-        }
+        self.as_object()
     }
 
     fn items(self) -> Option<Vec<Self>> {
-        match self.get() {
-            PackedValue::Array(items) => Some(items.collect()),
-            _ => None,
-        }
+        self.as_array().map(Iterator::collect)
+    }
+
+    fn text(self) -> Option<&'v str> {
+        self.as_str()
     }
 
     fn equals(self, other: &Value) -> bool {
+        if let Value::String(other) = other {
+            return self.as_str() == Some(other);
+        }
         match (self.get(), other) {
             (PackedValue::Null, Value::Null) => true,
             (PackedValue::Bool(a), Value::Bool(b)) => a == *b,
             (PackedValue::Number(a), Value::Number(b)) => numbers_equal(&a, b),
-            (PackedValue::String(a), Value::String(b)) => a == b,
             (PackedValue::Array(a), Value::Array(b)) => same_items(a, b),
             (PackedValue::Object(a), Value::Object(b)) => same_fields(a, b),
             _ => false,

@@ -25,6 +25,8 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use gitops_core::{Manifest, schema::Schema};
 use serde_json::Value;
 
@@ -217,8 +219,11 @@ impl Focus {
                 }
                 Some(Self::Fields(fields)) => {
                     out.push_str(step);
-                    let name = step.replace("~1", "/").replace("~0", "~");
-                    let at = fields.binary_search_by(|(field, _)| field.cmp(&name));
+                    let name = match step.contains('~') {
+                        true => Cow::Owned(step.replace("~1", "/").replace("~0", "~")),
+                        false => Cow::Borrowed(step),
+                    };
+                    let at = fields.binary_search_by(|(field, _)| field.as_str().cmp(&name));
                     focus = at.ok().map(|at| &fields[at].1);
                 }
                 Some(Self::Whole) | None => out.push_str(step),

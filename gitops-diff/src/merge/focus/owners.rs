@@ -1,6 +1,6 @@
 //! `managedFields` cut down to a focus, and put back.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use gitops_core::{
     Manifest,
@@ -95,9 +95,8 @@ impl Owners {
                 let new = new.map_or(&none, |entry| &entry.fields);
                 (old.difference(new), new.difference(old))
             };
-            let fields = fields.map_or(Value::Null, |fields| fields.value().into_owned());
-            let mut edited = match &fields {
-                Value::Object(fields) => fields.clone(),
+            let mut edited = match fields.map(|fields| fields.value().into_owned()) {
+                Some(Value::Object(fields)) => fields,
                 _ => Map::new(),
             };
             if edit_fields_v1(&mut edited, &lost, Edit::Take) {
@@ -109,6 +108,7 @@ impl Owners {
                 }
                 continue;
             }
+            let fields = fields.map_or(Cow::Owned(Value::Null), V::value);
             let fields = FieldSet::from_fields_v1(&fields).map_err(|e| failed(e.reason))?;
             entry.fields = fields.difference(&lost).union(&won);
             if !entry.fields.is_empty() {

@@ -1,6 +1,7 @@
 //! One render: values, objects and templates come together.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -312,9 +313,9 @@ fn with_files<T>(
     };
     objects.collect(ROOT, &coalesced, &mut templates);
     // Deeply nested files come first, so that a parent's templates replace those of its subcharts.
-    templates.sort_by(|a, b| {
-        let depth = |template: &Template<'_>| template.path.matches('/').count();
-        (depth(b), &b.path).cmp(&(depth(a), &a.path))
+    templates.sort_by_cached_key(|template| {
+        let depth = template.path.bytes().filter(|byte| *byte == b'/').count();
+        Reverse((depth, template.path.clone()))
     });
     // Two uses of a chart share the charts below it where Helm shares them: the last use counts.
     templates.dedup_by(|later, kept| {

@@ -12,6 +12,8 @@ use std::{
 
 use gitops_core::go::quote;
 
+use super::entries::Place;
+
 /// A part of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Span {
@@ -56,6 +58,21 @@ pub(super) struct Code {
     pub(super) commands: Vec<Command>,
     pub(super) operands: Vec<Operand>,
     pub(super) declarations: Vec<Variable>,
+    pub(super) fields: Vec<Field>,
+}
+
+/// A name in `.a.b.c`, and where it was found last: the maps of one place mostly have the same keys.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: Span,
+    pub(super) place: Place,
+}
+
+/// `.a.b.c`, as it is written and name by name.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Path {
+    pub(super) span: Span,
+    pub(super) fields: Part,
 }
 
 impl Source {
@@ -86,19 +103,8 @@ impl Source {
     }
 
     /// The names in `.a.b.c`.
-    pub(super) fn fields(&self, span: Span) -> impl Iterator<Item = &str> {
-        let names = self.name(span);
-        let mut rest = names.get(1..);
-        std::iter::from_fn(move || {
-            let names = rest?;
-            // Names are too short for anything that has to be prepared.
-            let (name, others) = match names.bytes().position(|byte| byte == b'.') {
-                Some(dot) => (&names[..dot], Some(&names[dot + 1..])),
-                None => (names, None),
-            };
-            rest = others;
-            Some(name)
-        })
+    pub(super) fn fields(&self, path: Path) -> &[Field] {
+        &self.code.fields[path.fields.range()]
     }
 
     pub(super) fn commands(&self, pipe: &Pipe) -> &[Command] {
@@ -212,7 +218,6 @@ pub(super) struct Command {
     pub(super) operands: Part,
 }
 
-/// Where `fields` are a span, it is that of `.a.b.c`.
 #[derive(Debug)]
 pub(super) enum Operand {
     Function {
@@ -224,16 +229,16 @@ pub(super) enum Operand {
     Variable {
         position: u32,
         variable: Variable,
-        fields: Span,
+        fields: Path,
     },
     Field {
         position: u32,
-        fields: Span,
+        fields: Path,
     },
     Chain {
         position: u32,
         operand: u32,
-        fields: Span,
+        fields: Path,
     },
     Dot {
         position: u32,
@@ -311,14 +316,14 @@ impl Display for Shown<'_, Operand> {
                 variable, fields, ..
             } => {
                 f.write_str(source.name(variable.name))?;
-                f.write_str(source.name(*fields))
+                f.write_str(source.name(fields.span))
             }
-            Operand::Field { fields, .. } => f.write_str(source.name(*fields)),
+            Operand::Field { fields, .. } => f.write_str(source.name(fields.span)),
             Operand::Chain {
                 operand, fields, ..
             } => {
                 write_operand(f, source, source.inner(*operand))?;
-                f.write_str(source.name(*fields))
+                f.write_str(source.name(fields.span))
             }
             Operand::Dot { .. } => f.write_str("."),
             Operand::Nil { .. } => f.write_str("nil"),

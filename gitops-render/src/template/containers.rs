@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    entries::Entries,
+    entries::{Entries, Place},
     error::CallError,
     growth,
     text::Str,
@@ -230,6 +230,12 @@ impl Map {
     #[must_use]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Value> {
         self.entries.as_ref()?.0.borrow().get(key.as_ref()).cloned()
+    }
+
+    /// The value of a key that is often asked for at one place.
+    pub(super) fn get_at(&self, key: &str, place: &Place) -> Option<Value> {
+        let entries = self.entries.as_ref()?.0.borrow();
+        entries.get_at(key.as_bytes(), place).cloned()
     }
 
     /// Whether there is such a key.

@@ -1,6 +1,9 @@
 //! Entries of maps.
 
-use std::collections::{BTreeMap, btree_map};
+use std::{
+    collections::{BTreeMap, btree_map},
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use super::{text::Str, value::Value};
 
@@ -47,6 +50,21 @@ impl Entries {
             Store::Row(row) => find(row, key).map(|at| &row[at].1),
             Store::Tree(tree) => tree.get(key),
         }
+    }
+
+    /// The value of a key that was asked for before: it is looked for where it was then.
+    pub(super) fn get_at(&self, key: &[u8], place: &Place) -> Option<&Value> {
+        let Store::Row(row) = &self.0 else {
+            return self.get(key);
+        };
+        if let Some((known, value)) = row.get(place.0.load(Ordering::Relaxed) as usize)
+            && known.as_bytes() == key
+        {
+            return Some(value);
+        }
+        let at = find(row, key)?;
+        place.0.store(at as u32, Ordering::Relaxed);
+        Some(&row[at].1)
     }
 
     /// Sets a key; gives what was there.
@@ -165,6 +183,11 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
+/// Where in a row a key was found last. It is a guess that costs nothing where it is wrong, so that
+/// renders on several threads may share it.
+#[derive(Debug, Default)]
+pub(super) struct Place(AtomicU32);
+
 /// The place of a key. To tell that keys differ mostly takes their lengths alone.
 fn find(row: &[(Str, Value)], key: &[u8]) -> Option<usize> {
     const SHORT: usize = 12;
@@ -195,9 +218,11 @@ mod tests {
                 Some(Value::Int(number)) => Some(*number),
                 _ => None,
             };
+            let place = Place::default();
             for (k, step) in steps {
                 let (k, step) = (key(k), step.map(Value::Int));
                 prop_assert_eq!(number(entries.get(&k)), number(tree.get(&k)));
+                prop_assert_eq!(number(entries.get_at(&k, &place)), number(tree.get(&k)));
                 let (a, b) = match step {
                     Some(v) => (entries.insert(k.clone(), v.clone()), tree.insert(k, v)),
                     None => (entries.remove(&k), tree.remove(&k)),

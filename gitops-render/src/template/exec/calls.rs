@@ -4,7 +4,7 @@ use gitops_core::go::quote;
 
 use super::{
     super::{
-        ast::{Operand, Shown, Span},
+        ast::{Field, Operand, Path, Shown},
         containers::with_stack,
         context::Context,
         error::CallError,
@@ -27,21 +27,21 @@ impl Context<'_> {
         dot: &Slot,
         receiver: &Slot,
         operand: &'t Operand,
-        fields: Span,
+        fields: Path,
         operands: &'t [Operand],
         mut last: Option<Slot>,
     ) -> Evaluated {
         let mut found: Option<Slot> = None;
-        let mut names = frame.source().fields(fields).peekable();
-        while let Some(name) = names.next() {
-            let is_last = names.peek().is_none();
+        let mut names = frame.source().fields(fields).iter();
+        while let Some(field) = names.next() {
+            let is_last = names.as_slice().is_empty();
             let arguments = match operands {
                 [_, arguments @ ..] if is_last => arguments,
                 _ => &[],
             };
             let piped = if is_last { last.take() } else { None };
             let receiver = found.as_ref().unwrap_or(receiver);
-            let member = self.member(frame, dot, receiver, operand, name, arguments, piped)?;
+            let member = self.member(frame, dot, receiver, operand, field, arguments, piped)?;
             found = Some(member);
         }
         Ok(found.unwrap_or_default())
@@ -55,10 +55,11 @@ impl Context<'_> {
         dot: &Slot,
         receiver: &Slot,
         operand: &'t Operand,
-        name: &'t str,
+        field: &'t Field,
         arguments: &'t [Operand],
         last: Option<Slot>,
     ) -> Evaluated {
+        let name = frame.source().name(field.name);
         let has_arguments = !arguments.is_empty() || last.is_some();
         match &receiver.value {
             Value::Nil if receiver.is_interface => {
@@ -80,7 +81,7 @@ impl Context<'_> {
                     return frame.error(format_args!("{name} is not a method but has arguments"));
                 }
                 let is_interface = map.map_type().holds_interfaces();
-                return match map.get(name) {
+                return match map.get_at(name, &field.place) {
                     Some(value) => Ok(Slot {
                         value,
                         is_interface,

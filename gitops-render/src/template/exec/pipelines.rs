@@ -139,7 +139,7 @@ impl Context<'_> {
             let name = frame.source().name(variable.name);
             return frame.error(format_args!("undefined variable: {name}"));
         };
-        if fields.start == fields.end {
+        if fields.fields.is_empty() {
             no_arguments(frame, operands, last.as_ref())?;
             return Ok(slot);
         }

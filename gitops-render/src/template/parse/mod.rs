@@ -53,6 +53,7 @@ pub(super) fn parse(
     } = parser;
     code.commands.shrink_to_fit();
     code.operands.shrink_to_fit();
+    code.fields.shrink_to_fit();
     let source = Arc::new(Source {
         name: name.into(),
         text: Text::new(text),

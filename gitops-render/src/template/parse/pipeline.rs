@@ -6,8 +6,9 @@ use gitops_core::go::quote;
 
 use super::{MAXIMUM_NESTING, Parsed, Parser};
 use crate::template::{
-    ast::{Code, Command, Operand, Part, Pipe, Shown, Source, Span, Text, Variable},
+    ast::{Code, Command, Field, Operand, Part, Path, Pipe, Shown, Source, Span, Text, Variable},
     containers::with_stack,
+    entries::Place,
     lex::{Token, TokenKind},
     literal,
 };
@@ -171,6 +172,9 @@ impl<'s> Parser<'s> {
         };
         let first = self.peek();
         if first.kind != TokenKind::Field {
+            if let Operand::Field { fields, .. } = &mut operand {
+                *fields = self.path(fields.span);
+            }
             return Ok(Some(operand));
         }
         let mut chain = first.span();
@@ -180,13 +184,17 @@ impl<'s> Parser<'s> {
         match &mut operand {
             Operand::Field { position, fields } => {
                 *position = chain.start;
-                fields.end = chain.end;
+                let start = fields.span.start;
+                *fields = self.path(Span {
+                    start,
+                    end: chain.end,
+                });
             }
             Operand::Variable {
                 position, fields, ..
             } => {
                 *position = chain.start;
-                *fields = chain;
+                *fields = self.path(chain);
             }
             Operand::Bool { .. }
             | Operand::String { .. }
@@ -203,11 +211,37 @@ impl<'s> Parser<'s> {
                 operand = Operand::Chain {
                     position: chain.start,
                     operand: self.code.operands.len() as u32 - 1,
-                    fields: chain,
+                    fields: self.path(chain),
                 };
             }
         }
         Ok(Some(operand))
+    }
+
+    /// `.a.b.c`, name by name.
+    fn path(&mut self, span: Span) -> Path {
+        let start = self.code.fields.len() as u32;
+        let mut from = span.start + 1;
+        let mut add = |end| {
+            self.code.fields.push(Field {
+                name: Span { start: from, end },
+                place: Place::default(),
+            });
+            from = end + 1;
+        };
+        for at in span.start + 1..span.end {
+            if self.text[at as usize] == b'.' {
+                add(at);
+            }
+        }
+        add(span.end);
+        Path {
+            span,
+            fields: Part {
+                start,
+                end: self.code.fields.len() as u32,
+            },
+        }
     }
 
     /// A literal in Go's form.
@@ -249,12 +283,15 @@ impl<'s> Parser<'s> {
                         id,
                         name: token.span(),
                     },
-                    fields: Span::default(),
+                    fields: Path::default(),
                 }
             }
             TokenKind::Field => Operand::Field {
                 position,
-                fields: token.span(),
+                fields: Path {
+                    span: token.span(),
+                    ..Path::default()
+                },
             },
             TokenKind::Bool => Operand::Bool {
                 position,

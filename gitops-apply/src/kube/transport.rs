@@ -110,21 +110,33 @@ impl KubeCluster {
         if head.status.is_success() {
             return Ok(body);
         }
-        let code = head.status.as_u16();
-        // Proxies, and the server's own fairness, answer in plain text.
-        let mut status = serde_json::from_slice::<Status>(&body).unwrap_or_else(|_| {
-            let text = String::from_utf8_lossy(&body);
-            Status::failure(text.trim(), "").with_code(code)
-        });
-        if status.code == 0 {
-            status.code = code;
+        Err(refusal(&head, &body, call).into())
+    }
+
+    /// Sends a request whose answer is read as it comes.
+    pub(super) async fn begin(&self, call: &Call, accept: &str) -> Result<Body, Failed> {
+        let mut request = self.request(call, accept)?;
+        // Servers may compress each line of a stream for itself, which is read up to the first only.
+        request.headers_mut().insert(
+            header::ACCEPT_ENCODING,
+            header::HeaderValue::from_static("identity"),
+        );
+        let limit = self.options.request_timeout;
+        let opening = async {
+            let response = self.client.send(request.map(Body::from)).await;
+            let response = response.map_err(|error| failure::of(error, call))?;
+            let (head, body) = response.into_parts();
+            if head.status.is_success() {
+                return Ok(body);
+            }
+            let body = body.collect().await;
+            let body = body.map_err(|error| failure::of(error, call))?.to_bytes();
+            Err(refusal(&head, &body, call).into())
+        };
+        match tokio::time::timeout(limit, opening).await {
+            Ok(done) => done,
+            Err(_) => Err(ClusterError::Timeout { after: limit }.into()),
         }
-        let seconds = head
-            .headers
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let wait = seconds.map(Duration::from_secs);
-        Err(failure::of_status(&status, wait, call).into())
     }
 
     pub(super) fn request(
@@ -155,4 +167,23 @@ impl KubeCluster {
         }
         Ok(request)
     }
+}
+
+/// What the server says where it does not do what it was asked for.
+fn refusal(head: &http::response::Parts, body: &[u8], call: &Call) -> ClusterError {
+    let code = head.status.as_u16();
+    // Proxies, and the server's own fairness, answer in plain text.
+    let mut status = serde_json::from_slice::<Status>(body).unwrap_or_else(|_| {
+        let text = String::from_utf8_lossy(body);
+        Status::failure(text.trim(), "").with_code(code)
+    });
+    if status.code == 0 {
+        status.code = code;
+    }
+    let seconds = head
+        .headers
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let wait = seconds.map(Duration::from_secs);
+    failure::of_status(&status, wait, call)
 }

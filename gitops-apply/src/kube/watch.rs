@@ -1,24 +1,28 @@
 //! Watches: events after a resource version, with bookmarks.
 
-use std::time::Duration;
+use std::{error::Error, io, time::Duration};
 
+use bytes::{Bytes, BytesMut};
 use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use gitops_core::cluster::{ClusterError, ListScope, ServedKind, WatchEvent};
-use kube::core::WatchEvent as Raw;
+use gitops_core::{
+    ErrorClass,
+    cluster::{ClusterError, ListScope, ServedKind, WatchEvent},
+};
+use http_body_util::BodyExt as _;
+use kube::{
+    client::Body,
+    core::{Status, WatchEvent as Raw},
+};
 use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
-    KubeCluster, failure,
-    failure::Failed,
-    manifest,
+    KubeCluster, failure, manifest,
     request::{Call, JSON},
 };
-
-type Events = BoxStream<'static, Result<Raw<Value>, kube::Error>>;
 
 /// Opens a watch. It ends without an error when the server ends it, or when nothing is heard for so
 /// long that the connection may be dead.
@@ -30,49 +34,80 @@ pub(super) async fn open(
 ) -> Result<BoxStream<'static, Result<WatchEvent, ClusterError>>, ClusterError> {
     let seconds = cluster.options.watch_time.as_secs().max(1);
     let call = Call::watch(served, scope, from, seconds);
-    let events = cluster
-        .patiently(&call, || opening(cluster, &call))
+    let body = cluster
+        .patiently(&call, || cluster.begin(&call, JSON))
         .await
         .map_err(|error| expired(error, from))?;
     let gvk = scope.gvk.clone();
     let from = from.to_owned();
-    let stream = received(events, cluster.options.watch_silence).map(move |event| {
-        match event.map_err(|error| failure::of(error, &call).error)? {
+    let lines = received(body, cluster.options.watch_silence);
+    let stream = lines.filter_map(move |line| {
+        let event = line
+            .map_err(|error| failure::of(error, &call).error)
+            .and_then(|line| event(&line, &call))
+            .transpose();
+        let event = event.map(|event| match event? {
             Raw::Added(object) => manifest(object, &gvk).map(WatchEvent::Added),
             Raw::Modified(object) => manifest(object, &gvk).map(WatchEvent::Modified),
             Raw::Deleted(object) => manifest(object, &gvk).map(WatchEvent::Deleted),
             Raw::Bookmark(bookmark) => Ok(WatchEvent::Bookmark(bookmark.metadata.resource_version)),
             Raw::Error(status) => Err(expired(failure::of_status(&status, None, &call), &from)),
-        }
+        });
+        std::future::ready(event)
     });
     Ok(stream.boxed())
 }
 
-async fn opening(cluster: &KubeCluster, call: &Call) -> Result<Events, Failed> {
-    let request = cluster.request(call, JSON)?;
-    let limit = cluster.options.request_timeout;
-    match tokio::time::timeout(limit, cluster.client.request_events(request)).await {
-        Ok(Ok(events)) => Ok(events.boxed()),
-        Ok(Err(error)) => Err(failure::of(error, call)),
-        Err(_) => Err(ClusterError::Timeout { after: limit }.into()),
+/// One event; `None` where the stream broke off in the middle of it.
+fn event(line: &[u8], call: &Call) -> Result<Option<Raw<Value>>, ClusterError> {
+    match serde_json::from_slice(line) {
+        Ok(event) => Ok(Some(event)),
+        Err(error) if error.is_eof() => Ok(None),
+        Err(error) => Err(match serde_json::from_slice::<Status>(line) {
+            Ok(status) => failure::of_status(&status, None, call),
+            Err(_) => ClusterError::Other {
+                class: ErrorClass::Internal,
+                source: format!("an event of {} is no JSON: {error}", call.object).into(),
+            },
+        }),
     }
 }
 
-/// The events, until none comes for too long. They are received as they come, not as they are asked
-/// for: who reads what there is, and not more, gets all that the server has sent.
+/// The lines, until none comes for too long. They are received as they come, not as they are asked
+/// for: who reads what there is, and not more, gets all that the server has sent. They are taken
+/// apart when somebody asks for them: the echo of own writes is of no hurry.
 fn received(
-    mut events: Events,
+    mut body: Body,
     silence: Duration,
-) -> impl futures::Stream<Item = Result<Raw<Value>, kube::Error>> + Send {
+) -> impl futures::Stream<Item = Result<Bytes, kube::Error>> + Send {
     /// So many events wait for a reader before the server is made to wait.
     const WAITING: usize = 16_384;
     let (sender, receiver) = mpsc::channel(WAITING);
     let mut receiving = JoinSet::new();
     receiving.spawn(async move {
-        while let Ok(Some(event)) = tokio::time::timeout(silence, events.next()).await {
-            if sender.send(event).await.is_err() {
-                return;
+        let mut rest = BytesMut::new();
+        while let Ok(Some(frame)) = tokio::time::timeout(silence, body.frame()).await {
+            let data = match frame {
+                Ok(frame) => frame.into_data().unwrap_or_default(),
+                Err(error) if broke_off(&error) => return,
+                Err(error) => {
+                    let _ = sender.send(Err(error)).await;
+                    return;
+                }
+            };
+            let mut seen = rest.len();
+            rest.extend_from_slice(&data);
+            while let Some(end) = rest[seen..].iter().position(|byte| *byte == b'\n') {
+                let line = rest.split_to(seen + end + 1).freeze();
+                seen = 0;
+                let is_blank = line.iter().all(u8::is_ascii_whitespace);
+                if !is_blank && sender.send(Ok(line)).await.is_err() {
+                    return;
+                }
             }
+        }
+        if !rest.is_empty() {
+            let _ = sender.send(Ok(rest.freeze())).await;
         }
     });
     // The task ends with the stream.
@@ -81,6 +116,21 @@ fn received(
         let next = tokio::task::unconstrained(receiver.recv()).await?;
         Some((next, (receiver, receiving)))
     })
+}
+
+/// Whether the connection ended in the middle of the answer, as connections of watches do.
+fn broke_off(error: &kube::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let is_end = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+        if error.downcast_ref().is_some_and(is_end)
+            || error.to_string().contains("unexpected EOF during chunk")
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn expired(error: ClusterError, from: &str) -> ClusterError {

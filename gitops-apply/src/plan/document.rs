@@ -9,7 +9,7 @@ use gitops_core::{
     Classified, ErrorClass,
     plan::{Payload, Plan},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// A plan could not be written or read.
@@ -142,10 +142,13 @@ fn create_private(path: &Path, content: &[u8]) -> io::Result<()> {
 #[must_use]
 pub fn digest(payload: &Payload) -> String {
     let mut hash = Sha256::new();
+    let mut text = Vec::new();
     for (index, object) in &payload.0 {
         hash.update(index.to_string().as_bytes());
         hash.update(b"\0");
-        hash_value(&mut hash, &Value::Object(object.as_map().clone()));
+        text.clear();
+        write_map(&mut text, object.as_map());
+        hash.update(&text);
     }
     hash.finalize()
         .iter()
@@ -153,30 +156,38 @@ pub fn digest(payload: &Payload) -> String {
         .collect()
 }
 
-fn hash_value(hash: &mut Sha256, value: &Value) {
-    match value {
-        Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort();
-            hash.update(b"{");
-            for key in keys {
-                hash.update(Value::from(key.as_str()).to_string().as_bytes());
-                hash.update(b":");
-                hash_value(hash, &map[key]);
-                hash.update(b",");
-            }
-            hash.update(b"}");
-        }
-        Value::Array(list) => {
-            hash.update(b"[");
-            for item in list {
-                hash_value(hash, item);
-                hash.update(b",");
-            }
-            hash.update(b"]");
-        }
-        scalar => hash.update(scalar.to_string().as_bytes()),
+fn write_map(text: &mut Vec<u8>, map: &Map<String, Value>) {
+    let mut fields: Vec<(&String, &Value)> = map.iter().collect();
+    if !fields.is_sorted_by_key(|(key, _)| *key) {
+        fields.sort_by_key(|(key, _)| *key);
     }
+    text.push(b'{');
+    for (key, value) in fields {
+        write_scalar(text, key);
+        text.push(b':');
+        write_value(text, value);
+        text.push(b',');
+    }
+    text.push(b'}');
+}
+
+fn write_value(text: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Object(map) => write_map(text, map),
+        Value::Array(list) => {
+            text.push(b'[');
+            for item in list {
+                write_value(text, item);
+                text.push(b',');
+            }
+            text.push(b']');
+        }
+        scalar => write_scalar(text, scalar),
+    }
+}
+
+fn write_scalar(text: &mut Vec<u8>, scalar: &impl serde::Serialize) {
+    serde_json::to_writer(text, scalar).expect("scalars can be written to memory");
 }
 
 #[cfg(test)]

@@ -474,6 +474,11 @@ impl Manifest {
     }
 
     fn set_metadata_string(&mut self, map: &str, key: String, value: String) {
+        // What is there already costs no copy of shared content.
+        let known = self.metadata_field(map).and_then(|map| map.get(&key));
+        if known.and_then(Value::as_str) == Some(value.as_str()) {
+            return;
+        }
         let entry = self
             .metadata_mut()
             .entry(map)

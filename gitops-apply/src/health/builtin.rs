@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    pods,
+    go::Go,
+    pods, shapes,
     typed::{
-        Condition, Conditions, condition, decode, integer, malformed, nullable, unsupported_version,
+        Condition, WithConditions, condition, decode, decode_whole, malformed, unsupported_version,
     },
     workloads,
 };
@@ -39,33 +40,26 @@ pub(super) fn assess(object: &Manifest) -> Option<Result<Health, HealthError>> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Service {
-    #[serde(deserialize_with = "nullable")]
     spec: ServiceSpec,
-    #[serde(deserialize_with = "nullable")]
     status: ServiceStatus,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ServiceSpec {
-    #[serde(rename = "type", deserialize_with = "nullable")]
+    #[serde(rename = "type")]
     kind: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ServiceStatus {
-    #[serde(deserialize_with = "nullable")]
     load_balancer: LoadBalancer,
-    // Decoded for its type only.
-    #[serde(rename = "conditions", deserialize_with = "nullable")]
-    _conditions: Vec<Condition>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct LoadBalancer {
-    #[serde(deserialize_with = "nullable")]
     ingress: Vec<Map<String, Value>>,
 }
 
@@ -73,7 +67,7 @@ fn service(object: &Manifest) -> Result<Health, HealthError> {
     if object.version() != "v1" {
         return Err(unsupported_version(object));
     }
-    let Service { spec, status } = decode(object)?;
+    let Service { spec, status } = decode_whole::<shapes::Service, _>(object)?;
     let waits = spec.kind == "LoadBalancer" && status.load_balancer.ingress.is_empty();
     Ok(plain(if waits {
         HealthStatus::Progressing
@@ -85,30 +79,20 @@ fn service(object: &Manifest) -> Result<Health, HealthError> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Phased {
-    // Decoded for its type only.
-    #[serde(rename = "spec", deserialize_with = "nullable")]
-    _spec: Map<String, Value>,
-    #[serde(deserialize_with = "nullable")]
     status: PhasedStatus,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct PhasedStatus {
-    #[serde(deserialize_with = "nullable")]
     phase: String,
-    #[serde(deserialize_with = "nullable")]
-    message: String,
-    // Decoded for its type only.
-    #[serde(rename = "conditions", deserialize_with = "nullable")]
-    _conditions: Vec<Condition>,
 }
 
 fn claim(object: &Manifest) -> Result<Health, HealthError> {
     if object.version() != "v1" {
         return Err(unsupported_version(object));
     }
-    let claim: Phased = decode(object)?;
+    let claim: Phased = decode_whole::<shapes::Claim, _>(object)?;
     Ok(plain(match claim.status.phase.as_str() {
         "Lost" => HealthStatus::Degraded,
         "Pending" => HealthStatus::Progressing,
@@ -117,21 +101,11 @@ fn claim(object: &Manifest) -> Result<Health, HealthError> {
     }))
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Job {
-    // Decoded for its type only.
-    #[serde(rename = "spec", deserialize_with = "nullable")]
-    _spec: Map<String, Value>,
-    #[serde(deserialize_with = "nullable")]
-    status: Conditions,
-}
-
 fn job(object: &Manifest) -> Result<Health, HealthError> {
     if object.version() != "v1" {
         return Err(unsupported_version(object));
     }
-    let job: Job = decode(object)?;
+    let job: WithConditions = decode_whole::<shapes::Job, _>(object)?;
     let (mut failure, mut ended, mut suspended) = (None, None, false);
     for condition in job.status.conditions {
         match condition.kind.as_str() {
@@ -153,38 +127,17 @@ fn job(object: &Manifest) -> Result<Health, HealthError> {
     })
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Autoscaler {
-    // Decoded for its type only.
-    #[serde(rename = "spec", deserialize_with = "nullable")]
-    _spec: Map<String, Value>,
-    #[serde(deserialize_with = "nullable")]
-    status: AutoscalerStatus,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct AutoscalerStatus {
-    // Decoded for its type only.
-    #[serde(rename = "observedGeneration", deserialize_with = "integer")]
-    _observed_generation: i64,
-    // `autoscaling/v1` has no conditions: whatever is there is ignored.
-    #[serde(deserialize_with = "nullable")]
-    conditions: Value,
-}
-
 fn autoscaler(object: &Manifest) -> Result<Health, HealthError> {
     let conditions = match object.version() {
+        // Conditions in the status of the first version are ignored.
         "v1" => {
-            decode::<Autoscaler>(object)?;
+            decode::<shapes::Scaler>(object)?;
             annotated_conditions(object)?
         }
-        "v2" => match decode::<Autoscaler>(object)?.status.conditions {
-            Value::Null => Vec::new(),
-            conditions => Vec::deserialize(conditions)
-                .map_err(|error| malformed(object, error.to_string()))?,
-        },
+        "v2" => {
+            let scaler: WithConditions = decode_whole::<shapes::MetricScaler, _>(object)?;
+            scaler.status.conditions
+        }
         _ => return Err(unsupported_version(object)),
     };
     for condition in &conditions {
@@ -241,7 +194,9 @@ fn annotated_conditions(object: &Manifest) -> Result<Vec<Condition>, HealthError
                 .into_iter()
                 .map(|(key, value)| (key.to_ascii_lowercase(), value))
                 .collect();
-            Condition::deserialize(lower).map_err(|error| fail(error.to_string()))
+            shapes::AnnotatedCondition::deserialize(Go::Map(&lower))
+                .and_then(|_| Condition::deserialize(Go::Map(&lower)))
+                .map_err(|error| fail(error.to_string()))
         })
         .collect()
 }
@@ -262,7 +217,7 @@ fn api_service(object: &Manifest) -> Result<Health, HealthError> {
     if !matches!(object.version(), "v1" | "v1beta1") {
         return Err(unsupported_version(object));
     }
-    let service: Job = decode(object)?;
+    let service: WithConditions = decode_whole::<shapes::ApiService, _>(object)?;
     Ok(match condition(&service.status.conditions, "Available") {
         None => Health::new(HealthStatus::Progressing, "Waiting to be processed"),
         Some(available) => Health::new(
@@ -276,25 +231,12 @@ fn api_service(object: &Manifest) -> Result<Health, HealthError> {
     })
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Workflow {
-    #[serde(deserialize_with = "nullable")]
-    status: WorkflowStatus,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WorkflowStatus {
-    #[serde(deserialize_with = "nullable")]
-    phase: String,
-    #[serde(deserialize_with = "nullable")]
-    message: String,
-}
-
+/// A Workflow is not read as a whole: fields that are no texts are as good as none.
 fn workflow(object: &Manifest) -> Result<Health, HealthError> {
-    let WorkflowStatus { phase, message } = decode::<Workflow>(object)?.status;
-    let status = match phase.as_str() {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let phase = text("/status/phase").unwrap_or_default();
+    let message = text("/status/message").unwrap_or_default();
+    let status = match phase {
         "" | "Pending" | "Running" => HealthStatus::Progressing,
         "Succeeded" => HealthStatus::Healthy,
         "Failed" | "Error" => HealthStatus::Degraded,

@@ -10,7 +10,10 @@ use gitops_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::typed::{Condition, WithConditions, decode, malformed};
+use super::{
+    go,
+    typed::{Condition, WithConditions, decode, malformed},
+};
 
 /// Health by the rules of `kstatus`: every object has a verdict.
 ///
@@ -360,9 +363,7 @@ fn pod(
 }
 
 fn is_recent(object: &Manifest, now: Timestamp) -> bool {
-    text(object, "/metadata/creationTimestamp", "")
-        .parse::<Timestamp>()
-        .ok()
+    go::time(text(object, "/metadata/creationTimestamp", ""))
         .and_then(|created| created.checked_add(SCHEDULE_WINDOW).ok())
         .is_some_and(|end| now < end)
 }

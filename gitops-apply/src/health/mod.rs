@@ -11,9 +11,12 @@ mod builtin;
 #[cfg(feature = "cel")]
 mod cel;
 mod custom;
+mod go;
 mod kstatus;
+mod node;
 mod pods;
 mod rules;
+mod shapes;
 mod typed;
 mod workloads;
 
@@ -61,8 +64,12 @@ use crate::hooks;
 /// A verdict is a status (or `None`) and a message, in which `{…}` is a field of the condition or a
 /// path in the object, with alternatives separated by `|` and texts in single quotes. Tests are
 /// `Ready=True` (type and status of a condition), `Ready`, `reason=X`, `.path=value`, `.path!=value`,
-/// `.path=.other`, `.path<value`, `.path>value`, `.path^=prefix`, `.path in a|b`, `.path` (is there),
-/// `!.path` and `.path?` (is there and not false), joined by `and` and `or`.
+/// `.path=.other`, `.path<value`, `.path>value`, `.path^=prefix`, `.path in a|b`, `.path is number`,
+/// `.path` (is there), `!.path` and `.path?` (is there and not false), joined by `and` and `or`.
+///
+/// An object of a shape that the rule does not expect is an error where the rule gets to it: a field
+/// of a number, conditions that are no list, a prefix of something that is no text, the order of a
+/// number and a text. A message that is something else than a text makes no verdict.
 pub struct WithRules<H> {
     rules: rules::Rules,
     otherwise: H,
@@ -116,7 +123,7 @@ pub struct ArgoHealth;
 
 impl HealthCheck for ArgoHealth {
     fn assess(&self, object: &Manifest, _now: Timestamp) -> Result<Option<Health>, HealthError> {
-        if object.is_terminating() && !hooks::has_hook_finalizer(object) {
+        if is_terminating(object) && !hooks::has_hook_finalizer(object) {
             return Ok(Some(Health::new(
                 HealthStatus::Progressing,
                 "Pending deletion",
@@ -136,6 +143,15 @@ impl HealthCheck for ArgoHealth {
     fn needs_content(&self, kind: &GroupKind) -> bool {
         !PLAIN_KINDS.contains(&(kind.group.as_str(), kind.kind.as_str()))
     }
+}
+
+/// Whether the object is under deletion; something else than a time, and the zero time, say nothing.
+fn is_terminating(object: &Manifest) -> bool {
+    let deletion = object.pointer("/metadata/deletionTimestamp");
+    let deletion = deletion
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default();
+    !deletion.starts_with("0001-01-01T00:00:00") && go::time(deletion).is_some()
 }
 
 /// Frequent kinds that have no rule.

@@ -1,14 +1,15 @@
 //! The rule of Pods.
 
-use std::collections::BTreeMap;
-
 use gitops_core::{
     Manifest,
     health::{Health, HealthError, HealthStatus},
 };
 use serde::Deserialize;
 
-use super::typed::{Condition, condition, decode, integer, nullable, unsupported_version};
+use super::{
+    shapes,
+    typed::{Condition, condition, decode_whole, unsupported_version},
+};
 use crate::hooks;
 
 /// Annotation by which a Pod that is not restarted for ever is judged as if it were.
@@ -17,45 +18,31 @@ const IGNORE_RESTART_POLICY: &str = "argocd.argoproj.io/ignore-restart-policy";
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Pod {
-    #[serde(deserialize_with = "nullable")]
     spec: Spec,
-    #[serde(deserialize_with = "nullable")]
     status: Status,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Spec {
-    #[serde(deserialize_with = "nullable")]
     restart_policy: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Status {
-    // Decoded for its type only.
-    #[serde(rename = "observedGeneration", deserialize_with = "integer")]
-    _observed_generation: i64,
-    #[serde(deserialize_with = "nullable")]
     phase: String,
-    #[serde(deserialize_with = "nullable")]
     message: String,
-    #[serde(deserialize_with = "nullable")]
     conditions: Vec<Condition>,
-    #[serde(deserialize_with = "nullable")]
     container_statuses: Vec<Container>,
-    #[serde(deserialize_with = "nullable")]
     init_container_statuses: Vec<Container>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Container {
-    #[serde(deserialize_with = "nullable")]
     name: String,
-    #[serde(deserialize_with = "nullable")]
     state: State,
-    #[serde(deserialize_with = "nullable")]
     last_state: State,
 }
 
@@ -64,29 +51,21 @@ struct Container {
 struct State {
     waiting: Option<Waiting>,
     terminated: Option<Terminated>,
-    // Decoded for its type only.
-    #[serde(rename = "running")]
-    _running: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Waiting {
-    #[serde(deserialize_with = "nullable")]
     reason: String,
-    #[serde(deserialize_with = "nullable")]
     message: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Terminated {
-    #[serde(deserialize_with = "nullable")]
     reason: String,
-    #[serde(deserialize_with = "nullable")]
     message: String,
-    #[serde(deserialize_with = "integer")]
-    exit_code: i64,
+    exit_code: i32,
 }
 
 impl Terminated {
@@ -110,7 +89,7 @@ pub(super) fn pod(object: &Manifest) -> Result<Health, HealthError> {
     if object.version() != "v1" {
         return Err(unsupported_version(object));
     }
-    let Pod { spec, status } = decode(object)?;
+    let Pod { spec, status } = decode_whole::<shapes::Pod, _>(object)?;
     // Pods that end (hooks, say) are not degraded by a back-off: the image may still come, and then
     // they would run although their phase has failed.
     let lasting = spec.restart_policy == "Always"

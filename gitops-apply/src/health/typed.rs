@@ -1,12 +1,21 @@
-//! Reads the few fields a rule needs into typed structures, with the leniency of Go's decoder:
-//! `null` is the zero value, unknown fields are ignored, a wrong type is an error.
+//! Reads the few fields a rule needs into typed structures, as Go converts them ([`super::go`]).
 
 use gitops_core::{Manifest, health::HealthError};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::go::Go;
 
 /// Decodes the object as `T`.
 pub(super) fn decode<T: DeserializeOwned>(object: &Manifest) -> Result<T, HealthError> {
-    T::deserialize(object.as_map()).map_err(|error| malformed(object, error.to_string()))
+    T::deserialize(Go::Map(object.as_map())).map_err(|error| malformed(object, error.to_string()))
+}
+
+/// As [`decode`], for an object that as a whole has to be of the type `Shape`.
+pub(super) fn decode_whole<Shape: DeserializeOwned, T: DeserializeOwned>(
+    object: &Manifest,
+) -> Result<T, HealthError> {
+    decode::<Shape>(object)?;
+    decode(object)
 }
 
 /// The error of a rule that cannot be applied to an object.
@@ -29,42 +38,11 @@ pub(super) fn unsupported_version(object: &Manifest) -> HealthError {
     )
 }
 
-/// `null` counts as the default.
-pub(super) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// An integer; a number with a fraction is cut, as Go converts it. `null` is 0.
-pub(super) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    Ok(optional_integer(deserializer)?.unwrap_or(0))
-}
-
-/// As [`integer`], but keeps whether it was there.
-pub(super) fn optional_integer<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<i64>, D::Error> {
-    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    if let Some(integer) = number.as_i64() {
-        return Ok(Some(integer));
-    }
-    #[allow(clippy::cast_possible_truncation)]
-    let cut = number.as_f64().map(|float| float as i64);
-    Ok(cut)
-}
-
 /// `metadata` as rules need it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Meta {
-    #[serde(deserialize_with = "nullable")]
     pub(super) name: String,
-    #[serde(deserialize_with = "integer")]
     pub(super) generation: i64,
 }
 
@@ -72,13 +50,10 @@ pub(super) struct Meta {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Condition {
-    #[serde(rename = "type", deserialize_with = "nullable")]
+    #[serde(rename = "type")]
     pub(super) kind: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) status: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) reason: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) message: String,
 }
 
@@ -86,7 +61,6 @@ pub(super) struct Condition {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WithConditions {
-    #[serde(deserialize_with = "nullable")]
     pub(super) status: Conditions,
 }
 
@@ -94,7 +68,6 @@ pub(super) struct WithConditions {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Conditions {
-    #[serde(deserialize_with = "nullable")]
     pub(super) conditions: Vec<Condition>,
 }
 

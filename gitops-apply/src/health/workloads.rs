@@ -6,43 +6,37 @@ use gitops_core::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::typed::{
-    Condition, Meta, condition, decode, integer, nullable, optional_integer, unsupported_version,
+use super::{
+    shapes,
+    typed::{Condition, Meta, condition, decode_whole, unsupported_version},
 };
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound = "S: Deserialize<'de> + Default")]
 struct Workload<S: Default> {
-    #[serde(deserialize_with = "nullable")]
     metadata: Meta,
-    #[serde(deserialize_with = "nullable")]
     spec: S,
-    #[serde(deserialize_with = "nullable")]
     status: Status,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Spec {
-    #[serde(deserialize_with = "nullable")]
     paused: bool,
-    #[serde(deserialize_with = "optional_integer")]
-    replicas: Option<i64>,
-    #[serde(deserialize_with = "nullable")]
+    replicas: Option<i32>,
     update_strategy: UpdateStrategy,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct DaemonSpec {
-    #[serde(deserialize_with = "nullable")]
     update_strategy: UpdateStrategy,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct UpdateStrategy {
-    #[serde(rename = "type", deserialize_with = "nullable")]
+    #[serde(rename = "type")]
     kind: String,
     rolling_update: Option<RollingUpdate>,
 }
@@ -50,44 +44,35 @@ struct UpdateStrategy {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RollingUpdate {
-    #[serde(deserialize_with = "optional_integer")]
-    partition: Option<i64>,
+    partition: Option<i32>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Status {
-    #[serde(deserialize_with = "integer")]
     observed_generation: i64,
-    #[serde(deserialize_with = "integer")]
-    replicas: i64,
-    #[serde(deserialize_with = "integer")]
-    updated_replicas: i64,
-    #[serde(deserialize_with = "integer")]
-    ready_replicas: i64,
-    #[serde(deserialize_with = "integer")]
-    available_replicas: i64,
-    #[serde(deserialize_with = "integer")]
-    current_replicas: i64,
-    #[serde(deserialize_with = "nullable")]
+    replicas: i32,
+    updated_replicas: i32,
+    ready_replicas: i32,
+    available_replicas: i32,
+    current_replicas: i32,
     current_revision: String,
-    #[serde(deserialize_with = "nullable")]
     update_revision: String,
-    #[serde(deserialize_with = "integer")]
-    desired_number_scheduled: i64,
-    #[serde(deserialize_with = "integer")]
-    updated_number_scheduled: i64,
-    #[serde(deserialize_with = "integer")]
-    number_available: i64,
-    #[serde(deserialize_with = "nullable")]
+    desired_number_scheduled: i32,
+    updated_number_scheduled: i32,
+    number_available: i32,
     conditions: Vec<Condition>,
 }
 
-fn read<S: DeserializeOwned + Default>(object: &Manifest) -> Result<Workload<S>, HealthError> {
+fn read<Shape, S>(object: &Manifest) -> Result<Workload<S>, HealthError>
+where
+    Shape: DeserializeOwned,
+    S: DeserializeOwned + Default,
+{
     if object.version() != "v1" {
         return Err(unsupported_version(object));
     }
-    decode(object)
+    decode_whole::<Shape, _>(object)
 }
 
 fn progressing(message: impl Into<String>) -> Health {
@@ -103,7 +88,7 @@ pub(super) fn deployment(object: &Manifest) -> Result<Health, HealthError> {
         metadata,
         spec,
         status,
-    } = read(object)?;
+    } = read::<shapes::Deployment, _>(object)?;
     if spec.paused {
         return Ok(Health::new(HealthStatus::Suspended, "Deployment is paused"));
     }
@@ -132,7 +117,7 @@ pub(super) fn deployment(object: &Manifest) -> Result<Health, HealthError> {
     if status.replicas > updated {
         return Ok(progressing(format!(
             "Waiting for rollout to finish: {} old replicas are pending termination...",
-            status.replicas - updated
+            status.replicas.wrapping_sub(updated)
         )));
     }
     if available < updated {
@@ -148,7 +133,7 @@ pub(super) fn stateful_set(object: &Manifest) -> Result<Health, HealthError> {
         metadata,
         spec,
         status,
-    } = read(object)?;
+    } = read::<shapes::StatefulSet, _>(object)?;
     if status.observed_generation == 0 || metadata.generation > status.observed_generation {
         return Ok(progressing(
             "Waiting for statefulset spec update to be observed...",
@@ -160,18 +145,18 @@ pub(super) fn stateful_set(object: &Manifest) -> Result<Health, HealthError> {
     {
         return Ok(progressing(format!(
             "Waiting for {} pods to be ready...",
-            replicas - status.ready_replicas
+            replicas.wrapping_sub(status.ready_replicas)
         )));
     }
     let strategy = &spec.update_strategy;
     if let ("RollingUpdate", Some(rolling)) = (strategy.kind.as_str(), &strategy.rolling_update) {
         let updated = status.updated_replicas;
         if let (Some(replicas), Some(partition)) = (spec.replicas, rolling.partition)
-            && updated < replicas - partition
+            && updated < replicas.wrapping_sub(partition)
         {
             return Ok(progressing(format!(
                 "Waiting for partitioned roll out to finish: {updated} out of {} new pods have been updated...",
-                replicas - partition
+                replicas.wrapping_sub(partition)
             )));
         }
         return Ok(healthy(format!(
@@ -201,7 +186,7 @@ pub(super) fn daemon_set(object: &Manifest) -> Result<Health, HealthError> {
         metadata,
         spec,
         status,
-    } = read(object)?;
+    } = read::<shapes::DaemonSet, _>(object)?;
     if metadata.generation > status.observed_generation {
         return Ok(progressing(
             "Waiting for rollout to finish: observed daemon set generation less than desired generation",
@@ -232,7 +217,7 @@ pub(super) fn replica_set(object: &Manifest) -> Result<Health, HealthError> {
         metadata,
         spec,
         status,
-    } = read(object)?;
+    } = read::<shapes::ReplicaSet, _>(object)?;
     if metadata.generation > status.observed_generation {
         return Ok(progressing(
             "Waiting for rollout to finish: observed replica set generation less than desired generation",

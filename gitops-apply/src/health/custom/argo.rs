@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Check,
-    view::{Judged, View, degraded, healthy, progressing, suspended, unknown},
+    view::{Judged, Message, Node, View, degraded, healthy, progressing, said, suspended},
 };
 
 pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
@@ -15,39 +15,30 @@ pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
     }
 }
 
-/// A number, or a text that is one.
-fn to_number(value: Option<&Value>) -> Option<f64> {
-    match value? {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
 fn rollout(view: View<'_>) -> Judged {
     let waiting = "Waiting for rollout spec update to be observed";
     if !view.has("/status") {
         return progressing(waiting);
     }
-    if let Some(observed) = to_number(view.at("/status/observedGeneration")) {
-        let generation = view.need_number("/metadata/generation")?;
+    if let Some(observed) = view.at("/status/observedGeneration").number_of_text() {
+        let generation = view.at("/metadata/generation").quantity();
         if observed < generation {
             return progressing(waiting);
         }
     }
-    view.need("/spec")?;
-    if view.has("/spec/workloadRef")
-        && let Some(annotations) = view.at("/metadata/annotations")
-        && to_number(annotations.get("rollout.argoproj.io/workload-generation"))
-            != to_number(view.at("/status/workloadObservedGeneration"))
-    {
-        return progressing(waiting);
+    let annotations = view.at("/metadata/annotations");
+    if view.need("/spec").at("workloadRef").exists() && annotations.exists() {
+        let made_for = annotations.at("rollout.argoproj.io/workload-generation");
+        let observed = view.at("/status/workloadObservedGeneration");
+        if made_for.number_of_text() != observed.number_of_text() {
+            return progressing(waiting);
+        }
     }
-    if let Some(phase) = view.text("/status/phase") {
-        return by_phase(phase, view.text("/status/message").unwrap_or_default());
+    let phase = view.at("/status/phase");
+    if phase.exists() {
+        return by_phase(phase, view.at("/status/message"));
     }
-    view.need("/status/conditions")?;
-    for condition in view.conditions()? {
+    for condition in view.need("/status/conditions").list() {
         let failed = condition.is("InvalidSpec")
             || condition.is("Progressing")
                 && matches!(
@@ -58,61 +49,75 @@ fn rollout(view: View<'_>) -> Judged {
             return degraded(condition.message());
         }
     }
-    if !view.list("/status/pauseConditions")?.is_empty() || view.truth("/spec/paused") {
+    let pauses = view.at("/status/pauseConditions");
+    if pauses.text().is_some() {
+        pauses.report(|| "status.pauseConditions is no list".to_owned());
+    }
+    if !pauses.list().is_empty() || view.truth("/spec/paused") {
         return suspended("Rollout is paused");
     }
-    let Some(current) = view.at("/status/currentPodHash") else {
+    let current = view.at("/status/currentPodHash");
+    if !current.exists() {
         return progressing("Waiting for rollout to finish: status has not been reconciled.");
+    }
+    by_replicas(view, current)
+}
+
+fn by_replicas(view: View<'_>, current: Node<'_>) -> Judged {
+    let (zero, one) = (Value::from(0), Value::from(1));
+    let amount = |pointer: &str, default| {
+        let amount = view.at(pointer);
+        if amount.exists() {
+            amount
+        } else {
+            Node::new(Some(default), view.fault)
+        }
     };
-    let number = |pointer: &str, default: f64| {
-        view.at(pointer)
-            .map_or(Ok(default), |_| view.need_number(pointer))
-    };
-    let desired = number("/spec/replicas", 1.0)?;
-    let replicas = number("/status/replicas", 0.0)?;
-    let updated = number("/status/updatedReplicas", 0.0)?;
-    let available = number("/status/availableReplicas", 0.0)?;
-    if updated < desired {
+    let desired = amount("/spec/replicas", &one);
+    let replicas = amount("/status/replicas", &zero);
+    let updated = amount("/status/updatedReplicas", &zero);
+    if updated.less(desired) {
         return progressing("Waiting for roll out to finish: More replicas need to be updated");
     }
-    if available < updated {
+    if amount("/status/availableReplicas", &zero).less(updated) {
         return progressing(
             "Waiting for roll out to finish: updated replicas are still becoming available",
         );
     }
-    let empty = Value::from("");
-    let stable = view
-        .at("/status/stableRS")
-        .or_else(|| {
-            if view.has("/status/canary") {
-                view.at("/status/canary/stableRS").or(Some(&Value::Null))
-            } else {
-                None
-            }
-        })
-        .unwrap_or(&empty);
-    view.need("/spec/strategy")?;
-    if view.has("/spec/strategy/blueGreen") {
-        if view.at("/status/blueGreen/activeSelector") != Some(current) {
+    let stable = view.at("/status/stableRS");
+    let (stable, is_unset) = if stable.exists() {
+        (stable, stable.equals(""))
+    } else {
+        let canary = view.at("/status/canary");
+        let of_canary = canary.at("stableRS");
+        (of_canary, !canary.exists() || of_canary.equals(""))
+    };
+    let strategy = view.need("/spec/strategy");
+    if strategy.at("blueGreen").exists() {
+        if !view.at("/status/blueGreen/activeSelector").same(current) {
             return progressing("active service cutover pending");
         }
-        if *stable != empty && stable != current {
+        if !is_unset && !stable.same(current) {
             return progressing("waiting for analysis to complete");
         }
-    } else if view.has("/spec/strategy/canary") {
-        if replicas > updated {
+    } else if strategy.at("canary").exists() {
+        if updated.less(replicas) {
             return progressing(
                 "Waiting for roll out to finish: old replicas are pending termination",
             );
         }
-        if stable != current {
+        if is_unset || !stable.same(current) {
             return progressing("Waiting for rollout to finish steps");
         }
     }
     healthy("")
 }
 
-fn by_phase(phase: &str, message: &str) -> Judged {
+/// The phase is the verdict: one that is no text makes none, one that is unknown a bad one.
+fn by_phase(phase: Node<'_>, message: Node<'_>) -> Judged {
+    let Some(phase) = phase.text() else {
+        return Ok(None);
+    };
     let status = match phase {
         "Paused" | "Suspended" => HealthStatus::Suspended,
         "Healthy" => HealthStatus::Healthy,
@@ -120,7 +125,12 @@ fn by_phase(phase: &str, message: &str) -> Judged {
         "Degraded" => HealthStatus::Degraded,
         "Missing" => HealthStatus::Missing,
         "Unknown" => HealthStatus::Unknown,
-        _ => return unknown("Lua returned an invalid health status"),
+        _ => {
+            let invalid = "Lua returned an invalid health status";
+            return Ok(Message::from(message)
+                .verdict(HealthStatus::Unknown)
+                .map(|_| Health::new(HealthStatus::Unknown, invalid)));
+        }
     };
-    Ok(Some(Health::new(status, message)))
+    said(status, message)
 }

@@ -1,10 +1,8 @@
 //! Crossplane: managed resources, packages, and anything of its providers.
 
-use serde_json::Value;
-
 use super::{
     Check,
-    view::{Judged, View, degraded, healthy, progressing, suspended},
+    view::{Judged, Message, View, degraded, healthy, progressing, suspended},
 };
 
 pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
@@ -32,48 +30,44 @@ fn managed(view: View<'_>, what: &str) -> Judged {
         return progressing(format!("Waiting for {what} to be created"));
     }
     let (mut ready, mut synced, mut paused) = (false, false, false);
-    let (mut ready_reason, mut error) = ("", "");
-    let mut pause_reason = "";
-    for condition in view.conditions()? {
+    let (mut ready_reason, mut error) = (view.nothing(), view.nothing());
+    for condition in view.conditions() {
         if condition.is("Ready") {
             ready = condition.has("True");
-            ready_reason = condition.reason().unwrap_or_default();
+            ready_reason = condition.at("reason");
         } else if condition.is("Synced") {
             synced = condition.has("True");
             match condition.reason() {
                 Some("ReconcileError") => error = condition.message(),
-                Some(reason @ "ReconcilePaused") => {
-                    paused = true;
-                    pause_reason = reason;
-                }
+                Some("ReconcilePaused") => paused = true,
                 _ => {}
             }
         }
     }
     match (ready, synced, paused) {
         (true, true, _) => healthy(ready_reason),
-        (_, false, true) => suspended(pause_reason),
+        (_, false, true) => suspended("ReconcilePaused"),
         (false, true, false) => progressing(format!("Waiting for {what} to be available")),
         _ => degraded(error),
     }
 }
 
 fn provider(view: View<'_>) -> Judged {
-    let (mut installed, mut works) = (None, None);
+    let (mut installed, mut works) = (view.nothing(), view.nothing());
     let mut all_true = (false, false);
-    for condition in view.conditions()? {
+    for condition in view.conditions() {
         if condition.is("Installed") {
-            installed = condition.reason();
+            installed = condition.at("reason");
             all_true.0 = condition.has("True");
         } else if condition.is("Healthy") {
-            works = condition.reason();
+            works = condition.at("reason");
             all_true.1 = condition.has("True");
         }
     }
-    let message = match (installed, works) {
-        (Some(installed), Some(works)) => format!("{installed} {works}"),
-        (Some(reason), None) | (None, Some(reason)) => reason.to_owned(),
-        (None, None) => return progressing("Waiting for provider to be installed"),
+    let message = match (installed.exists(), works.exists()) {
+        (true, true) => format!("{} {}", installed.shown(), works.shown()).into(),
+        (false, false) => return progressing("Waiting for provider to be installed"),
+        _ => Message::from(installed.or(works)),
     };
     if all_true == (true, true) {
         healthy(message)
@@ -83,11 +77,11 @@ fn provider(view: View<'_>) -> Judged {
 }
 
 fn stack_install(view: View<'_>) -> Judged {
-    let mut message = "Waiting for stack to be installed";
-    for condition in view.list("/status/conditionedStatus/conditions")? {
-        if condition["type"] == "Ready" {
-            message = condition["reason"].as_str().unwrap_or_default();
-            if condition["status"] == "True" {
+    let mut message = Message::from("Waiting for stack to be installed");
+    for condition in view.at("/status/conditionedStatus/conditions").list() {
+        if condition.is("Ready") {
+            message = condition.at("reason").into();
+            if condition.has("True") {
                 return healthy(message);
             }
         }
@@ -132,13 +126,11 @@ pub(super) fn upbound(view: View<'_>) -> Judged {
 }
 
 fn of_provider(view: View<'_>, without_conditions: &[&str], good: &[&str]) -> Judged {
-    let none = match view.at("/status/conditions") {
-        None => true,
-        Some(Value::Array(list)) => list.is_empty(),
-        Some(Value::Object(map)) => map.is_empty(),
-        Some(_) => false,
-    };
-    if none {
+    let conditions = view.at("/status/conditions");
+    if conditions.text().is_some() {
+        conditions.report(|| "status.conditions is no list".to_owned());
+    }
+    if conditions.values().is_empty() {
         if !without_conditions.contains(&view.object.kind()) {
             return progressing("Provisioning ...");
         }
@@ -149,15 +141,16 @@ fn of_provider(view: View<'_>, without_conditions: &[&str], good: &[&str]) -> Ju
         });
     }
     let mut verdict = progressing("Provisioning ...");
-    for condition in view.conditions()? {
+    let knows_inactive = good.contains(&"Established");
+    for condition in conditions.list() {
         let kind = condition.get("type").unwrap_or_default();
         if matches!(kind, "LastAsyncOperation" | "Synced") && condition.has("False") {
             return degraded(condition.message());
         }
-        let inactive = good.len() > 1
+        let inactive = knows_inactive
+            && !view.is("/spec/state", "Active")
             && kind == "Established"
-            && condition.reason() == Some("InactiveManagedResource")
-            && !view.is("/spec/state", "Active");
+            && condition.reason() == Some("InactiveManagedResource");
         if (good.contains(&kind) && condition.has("True")) || inactive {
             verdict = healthy("Resource is up-to-date.");
         }

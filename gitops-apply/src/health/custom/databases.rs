@@ -1,10 +1,10 @@
 //! Databases, queues, search and storage.
 
-use serde_json::Value;
+use gitops_core::health::HealthStatus;
 
 use super::{
     Check,
-    view::{Judged, View, degraded, healthy, progressing, suspended, unknown},
+    view::{Judged, View, degraded, healthy, progressing, said, suspended, unknown},
 };
 
 pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
@@ -29,77 +29,79 @@ pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
 
 fn cassandra(view: View<'_>) -> Judged {
     let waiting = "Waiting for Cassandra Cluster";
-    let Some(racks) = view.at("/status/racks") else {
+    let racks = view.at("/status/racks");
+    if !racks.exists() {
         return progressing(waiting);
-    };
-    let lacks = |rack: &Value| {
-        let (members, ready) = (&rack["members"], &rack["readyMembers"]);
-        !members.is_null() && !ready.is_null() && members != ready
-    };
-    let mut racks = racks.as_object().into_iter().flatten();
-    if racks.any(|(_, rack)| lacks(rack)) {
-        progressing(waiting)
-    } else {
-        healthy("")
     }
+    for rack in racks.values() {
+        let (members, ready) = (rack.at("members"), rack.at("readyMembers"));
+        if members.exists() && ready.exists() && !members.same(ready) {
+            return progressing(waiting);
+        }
+    }
+    healthy("")
 }
 
 fn ceph_cluster(view: View<'_>) -> Judged {
-    use gitops_core::health::{Health, HealthStatus};
     if !view.has("/status") {
         return progressing("Waiting for status to be reported");
     }
     let mut status = HealthStatus::Progressing;
     let mut parts = Vec::new();
-    if view.has("/status/ceph/health") {
-        let state = view.show("/status/ceph/health")?;
-        let details = view.at("/status/ceph/details").and_then(Value::as_object);
-        let mut details: Vec<(&String, &str)> = details
+    let health = view.at("/status/ceph/health");
+    if health.exists() {
+        let details = view.at("/status/ceph/details");
+        let mut details: Vec<_> = match details.map() {
+            Some(map) => map.keys().map(|kind| details.at(kind)).collect(),
+            None => details.values(),
+        };
+        details.retain(|detail| detail.at("message").exists());
+        let texts: Vec<String> = details
             .into_iter()
-            .flatten()
-            .filter_map(|(kind, detail)| Some((kind, detail["message"].as_str()?)))
+            .map(|detail| detail.message().shown())
             .collect();
-        details.sort_unstable();
-        let texts: Vec<&str> = details.into_iter().map(|(_, text)| text).collect();
-        status = match state.as_str() {
-            "HEALTH_ERR" | "HEALTH_WARN" => HealthStatus::Degraded,
-            "HEALTH_OK" => HealthStatus::Healthy,
+        status = match health.text() {
+            Some("HEALTH_ERR" | "HEALTH_WARN") => HealthStatus::Degraded,
+            Some("HEALTH_OK") => HealthStatus::Healthy,
             _ => status,
         };
+        let health = health.shown();
         parts.push(if texts.is_empty() {
-            format!("Ceph health is {state}")
+            format!("Ceph health is {health}")
         } else {
-            format!("Ceph health is {state} ({})", texts.join("; "))
+            format!("Ceph health is {health} ({})", texts.join("; "))
         });
     }
-    if status == HealthStatus::Healthy && view.has("/status/state") {
-        let state = view.show("/status/state")?;
-        status = match state.as_str() {
-            "Created" | "Connected" => HealthStatus::Healthy,
-            "Error" => HealthStatus::Degraded,
+    let state = view.at("/status/state");
+    if status == HealthStatus::Healthy && state.exists() {
+        parts.push(format!("Ceph cluster state is {}", state.shown()));
+        status = match state.text() {
+            Some("Created" | "Connected") => HealthStatus::Healthy,
+            Some("Error") => HealthStatus::Degraded,
             _ => HealthStatus::Progressing,
         };
-        parts.push(format!("Ceph cluster state is {state}"));
     }
-    if let Some(message) = view.text("/status/message").filter(|text| !text.is_empty()) {
-        parts.push(message.to_owned());
+    let message = view.at("/status/message");
+    if message.exists() && !message.equals("") {
+        if parts.is_empty() {
+            return said(status, message);
+        }
+        parts.push(message.shown());
     }
-    Ok(Some(Health::new(status, parts.join(" - "))))
+    said(status, parts.join(" - "))
 }
 
 fn ceph_store(view: View<'_>) -> Judged {
     let mut message = "Waiting for status to be reported".to_owned();
-    let phase = view.text("/status/phase");
-    if let Some(phase) = phase {
-        message = format!("Ceph object store phase is {phase}");
+    let phase = view.at("/status/phase");
+    if phase.exists() {
+        message = format!("Ceph object store phase is {}", phase.shown());
     }
-    if let Some(endpoint) = view
-        .text("/status/info/endpoint")
-        .filter(|text| !text.is_empty())
-    {
-        message.push_str(&format!(" - endpoint: {endpoint}"));
+    let endpoint = view.at("/status/info/endpoint");
+    if endpoint.exists() && !endpoint.equals("") {
+        message.push_str(&format!(" - endpoint: {}", endpoint.shown()));
     }
-    match phase {
+    match phase.text() {
         Some("Ready") => healthy(message),
         Some("Failure") => degraded(message),
         _ => progressing(message),
@@ -107,22 +109,18 @@ fn ceph_store(view: View<'_>) -> Judged {
 }
 
 fn elasticsearch(view: View<'_>) -> Judged {
-    if view.has("/status/availableNodes") {
-        let available = view.need_number("/status/availableNodes")?;
-        view.need("/spec/nodeSets")?;
-        let mut sum = 0.0;
-        for set in view.list("/spec/nodeSets")? {
-            sum += set["count"]
-                .as_f64()
-                .ok_or_else(|| view.fail("a node set has no count"))?;
-        }
-        if available < sum {
+    let available = view.at("/status/availableNodes");
+    if available.exists() {
+        let sets = view.need("/spec").at("nodeSets").need().values();
+        let sum: f64 = sets.into_iter().map(|set| set.at("count").amount()).sum();
+        if available.quantity() < sum {
             return progressing(format!(
-                "The desired amount of availableNodes is {sum} but the current amount is {available}"
+                "The desired amount of availableNodes is {sum} but the current amount is {}",
+                available.shown()
             ));
         }
         let more = "Check the status of indices, replicas and shards";
-        if available == sum && view.has("/status/health") {
+        if available.quantity() == sum && view.has("/status/health") {
             match (view.text("/status/phase"), view.text("/status/health")) {
                 (Some("Ready"), Some("green")) => {
                     return healthy("Elasticsearch Cluster status is Green");
@@ -148,19 +146,18 @@ fn elasticsearch(view: View<'_>) -> Judged {
 
 /// No condition says Ready: the last one has the word.
 fn mariadb_object(view: View<'_>) -> Judged {
-    let conditions = view.conditions()?;
-    progressing(match conditions.last() {
-        Some(condition) => condition.message(),
-        None => "No status info available",
-    })
+    match view.conditions().last() {
+        Some(condition) => progressing(condition.message()),
+        None => progressing("No status info available"),
+    }
 }
 
 fn mariadb(view: View<'_>) -> Judged {
     if !view.has("/status/conditions") {
         return progressing("No status info available");
     }
-    let mut message = "";
-    for condition in view.conditions()? {
+    let mut message = view.nothing();
+    for condition in view.conditions() {
         message = condition.message();
         if condition.has("False") {
             return if condition.reason() == Some("Failed") {
@@ -178,14 +175,11 @@ fn mariadb_backup(view: View<'_>) -> Judged {
         return progressing("No status info available");
     }
     let mut text = String::new();
-    for condition in view.conditions()? {
-        let (reason, message) = (
-            condition.need(view, "reason")?,
-            condition.need(view, "message")?,
-        );
-        text = format!("{reason} {message}");
+    for condition in view.conditions() {
+        let (reason, message) = (condition.at("reason"), condition.message());
+        text = format!("{} {}", reason.shown(), message.shown());
         if condition.has("False") {
-            return if (reason, message) == ("CronJobScheduled", "Failed") {
+            return if reason.equals("CronJobScheduled") && message.equals("Failed") {
                 degraded(text)
             } else {
                 progressing(text)
@@ -197,15 +191,12 @@ fn mariadb_backup(view: View<'_>) -> Judged {
 
 fn mariadb_job(view: View<'_>) -> Judged {
     let mut text = "No status info available".to_owned();
-    for condition in view.conditions()? {
-        let (reason, message) = (
-            condition.need(view, "reason")?,
-            condition.need(view, "message")?,
-        );
-        text = format!("{reason} {message}");
-        match reason {
-            "JobComplete" if condition.has("True") => return healthy(text),
-            "JobFailed" if condition.has("True") => return degraded(text),
+    for condition in view.conditions() {
+        let reason = condition.at("reason");
+        text = format!("{} {}", reason.shown(), condition.message().shown());
+        match reason.text() {
+            Some("JobComplete") if condition.has("True") => return healthy(text),
+            Some("JobFailed") if condition.has("True") => return degraded(text),
             _ => {}
         }
     }
@@ -217,24 +208,30 @@ fn banzai_kafka(view: View<'_>) -> Judged {
     if state == "ClusterRollingUpgrading" {
         return progressing("Kafka Cluster is Rolling Upgrading.");
     }
-    if let Some(brokers) = view.at("/status/brokersState").and_then(Value::as_object) {
-        let good = |broker: &Value| {
-            let action = broker.pointer("/gracefulActionState/cruiseControlState");
-            broker["configurationState"] == "ConfigInSync"
+    let brokers = view.at("/status/brokersState");
+    if brokers.exists() {
+        let mut all_good = true;
+        for broker in brokers.values() {
+            all_good &= broker.at("configurationState").equals("ConfigInSync")
                 && matches!(
-                    action.and_then(Value::as_str),
+                    broker
+                        .at("gracefulActionState")
+                        .need()
+                        .get("cruiseControlState"),
                     Some("GracefulUpscaleSucceeded" | "GracefulDownscaleSucceeded")
-                )
-        };
-        if !brokers.values().all(good) {
+                );
+        }
+        if !all_good {
             return degraded("Broker Config is out of Sync or CruiseControlState is not Ready");
         }
-        let topic = view.text("/status/cruiseControlTopicStatus");
-        match (topic, state) {
+        let topic = view.at("/status/cruiseControlTopicStatus");
+        match (topic.text(), state) {
             (Some("CruiseControlTopicReady"), "ClusterRunning") => {
                 return healthy("Kafka Brokers, CruiseControl and cluster are in Healthy State.");
             }
-            (None | Some("CruiseControlTopicNotReady"), "ClusterReconciling") => {
+            (None | Some("CruiseControlTopicNotReady"), "ClusterReconciling")
+                if topic.text().is_some() || !topic.exists() =>
+            {
                 return progressing("Kafka Cluster is Reconciling.");
             }
             _ => {}
@@ -244,34 +241,40 @@ fn banzai_kafka(view: View<'_>) -> Judged {
 }
 
 fn medusa(view: View<'_>) -> Judged {
-    if view.has("/status/finished") {
-        return if view.list("/status/finished")?.is_empty() {
-            progressing("")
-        } else {
-            healthy("")
-        };
+    let finished = view.at("/status/finished");
+    let is_task = view.object.kind() == "MedusaTask";
+    let any = finished
+        .list_of_table()
+        .first()
+        .is_some_and(|node| node.truth());
+    if is_task && view.has("/status/failed") || !finished.exists() {
+        degraded("Failed nodes exist")
+    } else if any {
+        healthy("")
+    } else {
+        progressing("")
     }
-    degraded("Failed nodes exist")
 }
 
 fn connector(view: View<'_>) -> Judged {
-    let state = view.text("/status/state");
-    let failed = view.number("/status/failedTasksCount");
-    if view.has("/status/state") {
-        if state == Some("CREATED")
+    let state = view.at("/status/state");
+    let failed = view.at("/status/failedTasksCount");
+    if state.exists() {
+        if state.equals("CREATED")
             && view.is("/status/connectorState", "RUNNING")
-            && failed.is_none()
+            && !failed.exists()
         {
             return healthy("Connector running");
         }
-        if state == Some("ERROR") {
-            let conditions = view.conditions()?;
-            return degraded(match conditions.first() {
-                Some(condition) => condition.message(),
-                None => "No conditions available",
-            });
+        if state.equals("ERROR") {
+            let conditions = view.at("/status/conditions");
+            if !conditions.truth() || conditions.length() == 0 {
+                return degraded("No conditions available");
+            }
+            let first = conditions.list_of_table().first().copied();
+            return degraded(first.unwrap_or(view.nothing()).need().message());
         }
-        if failed.is_some_and(|failed| failed > 0.0) {
+        if failed.exists() && failed.quantity() > 0.0 {
             return degraded("Connector has failed tasks");
         }
     }
@@ -280,11 +283,8 @@ fn connector(view: View<'_>) -> Judged {
 
 fn xtradb(view: View<'_>) -> Judged {
     if view.is("/status/state", "error") {
-        let messages: Vec<&str> = view
-            .list("/status/message")?
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
+        let messages = view.need("/status/message").list();
+        let messages: Vec<String> = messages.into_iter().map(|text| text.shown()).collect();
         return degraded(format!("Cluster is on error: {}", messages.join(", ")));
     }
     unknown(
@@ -298,7 +298,7 @@ fn rabbit(view: View<'_>) -> Judged {
         return progressing(waiting);
     }
     let (mut available, mut ready) = (None, None);
-    for condition in view.conditions()? {
+    for condition in view.conditions() {
         if condition.says("ReconcileSuccess", "False") {
             return degraded(condition.message());
         }
@@ -314,7 +314,10 @@ fn rabbit(view: View<'_>) -> Judged {
         return progressing("Waiting for RabbitMQ cluster readiness (conditions unknown)");
     }
     let scaled_to_zero = ready.and_then(|condition| condition.reason()) == Some("ScaledToZero");
-    if scaled_to_zero && replicas == Some("False") && view.number("/spec/replicas") == Some(0.0) {
+    if scaled_to_zero
+        && replicas == Some("False")
+        && view.need("/spec").at("replicas").number() == Some(0.0)
+    {
         return suspended("RabbitmqCluster is scaled to 0 replicas");
     }
     match (available, replicas) {
@@ -329,10 +332,10 @@ fn solr(view: View<'_>) -> Judged {
     if !view.has("/status/solrNodes") {
         return progressing("Waiting for solr to exist");
     }
-    let ready = |node: &Value| !matches!(node["ready"], Value::Null | Value::Bool(false));
-    if view.list("/status/solrNodes")?.iter().all(ready) {
-        healthy("Solr is ready")
-    } else {
-        progressing("Not all replicas are ready")
+    for node in view.at("/status/solrNodes").list() {
+        if !node.at("ready").truth() {
+            return progressing("Not all replicas are ready");
+        }
     }
+    healthy("Solr is ready")
 }

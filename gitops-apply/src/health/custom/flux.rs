@@ -2,7 +2,7 @@
 
 use super::{
     Check,
-    view::{Judged, View, degraded, healthy, progressing, suspended},
+    view::{Judged, Message, View, degraded, healthy, progressing, suspended},
 };
 
 /// How conditions of a kind are counted.
@@ -17,6 +17,12 @@ struct Counting {
     needed: usize,
     /// Two signs of being on its way mean a failure.
     fails: bool,
+}
+
+impl Counting {
+    fn has_artifact(&self) -> bool {
+        self.successes.contains(&"ArtifactInStorage")
+    }
 }
 
 const PLAIN: Counting = Counting {
@@ -56,8 +62,7 @@ fn source(view: View<'_>) -> Judged {
 }
 
 fn helm_repository(view: View<'_>) -> Judged {
-    view.need("/spec")?;
-    if view.at("/spec/suspend") != Some(&true.into()) && view.is("/spec/type", "oci") {
+    if !is_suspended(view) && view.is("/spec/type", "oci") {
         return healthy(
             "Helm repositories of type 'oci' do not contain any information in the status.",
         );
@@ -101,9 +106,12 @@ fn receiver(view: View<'_>) -> Judged {
     unless_suspended(view, &counting)
 }
 
+fn is_suspended(view: View<'_>) -> bool {
+    view.need("/spec").at("suspend").bool() == Some(true)
+}
+
 fn unless_suspended(view: View<'_>, counting: &Counting) -> Judged {
-    view.need("/spec")?;
-    if view.at("/spec/suspend") == Some(&true.into()) {
+    if is_suspended(view) {
         return suspended(format!("{} is suspended", view.object.kind()));
     }
     count(view, counting)
@@ -113,9 +121,11 @@ fn count(view: View<'_>, counting: &Counting) -> Judged {
     if !view.has("/status/conditions") {
         return progressing("Status unknown");
     }
-    let (mut pending, mut successes) = (0, 0);
-    let mut message = Some(String::new());
-    for condition in view.conditions()? {
+    let (mut pending, mut successes, mut is_known) = (0, 0, false);
+    // The reason of `Ready`, until something is added to it.
+    let mut ready = view.nothing();
+    let mut added: Option<String> = None;
+    for condition in view.conditions() {
         let kind = condition.get("type").unwrap_or_default();
         let is_true = condition.has("True");
         if kind == "Ready" {
@@ -124,23 +134,25 @@ fn count(view: View<'_>, counting: &Counting) -> Judged {
             } else if condition.has(counting.pending) {
                 pending += 1;
             }
-            message = condition.reason().map(ToOwned::to_owned);
+            is_known = true;
+            (ready, added) = (condition.at("reason"), None);
         } else if kind == "Reconciling" && is_true {
             let reason = condition.reason().unwrap_or_default();
             if counting.reasons.is_empty() || counting.reasons.contains(&reason) {
                 pending += 1;
             }
-        } else if kind == "ArtifactOutdated" && is_true && counting.needed == 2 {
-            if counting.successes.contains(&"ArtifactInStorage") {
-                let reason = condition.need(view, "reason")?;
-                let before = message.ok_or_else(|| view.fail("Ready has no reason"))?;
-                message = Some(format!("{before} {reason}"));
-            }
+        } else if kind == "ArtifactOutdated" && is_true && counting.has_artifact() {
+            let before = match added {
+                Some(before) => before,
+                None if is_known => ready.shown(),
+                None => String::new(),
+            };
+            added = Some(format!("{before} {}", condition.at("reason").shown()));
         } else if counting.successes.contains(&kind) && is_true {
             successes += 1;
         }
     }
-    let message = message.unwrap_or_default();
+    let message = added.map_or_else(|| Message::from(ready), Message::from);
     if pending == 2 && counting.fails {
         degraded(message)
     } else if pending == 2 {

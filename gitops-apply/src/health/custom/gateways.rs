@@ -1,10 +1,8 @@
 //! Gateway API and gateways that report to several parents: Envoy Gateway, Gloo, Contour, Airlock.
 
-use serde_json::Value;
-
 use super::{
     Check,
-    view::{Cond, Judged, View, degraded, healthy, is_observed, progressing, suspended},
+    view::{Judged, Message, Node, View, degraded, healthy, progressing, suspended},
 };
 
 pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
@@ -37,60 +35,76 @@ pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
     })
 }
 
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value
-        .get(key)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+/// Whether the generation that the conditions of an entry were made for is the present one, where
+/// both are said.
+fn is_observed(view: View<'_>, entry: Node<'_>) -> bool {
+    let generation = view.at("/metadata/generation");
+    if !generation.exists() {
+        return true;
+    }
+    let conditions = entry.at("conditions");
+    conditions.exists()
+        && conditions.length() > 0
+        && conditions.list().into_iter().all(|condition| {
+            let observed = condition.at("observedGeneration");
+            !observed.exists() || observed.same(generation)
+        })
 }
 
-fn failure<'a>(conditions: &'a [Value], kind: &str) -> Option<String> {
-    let failed = conditions
-        .iter()
-        .map(Cond)
-        .find(|condition: &Cond<'a>| condition.says(kind, "False"))?;
-    Some(
-        failed
-            .get("message")
-            .map_or_else(|| format!("Failed condition: {kind}"), ToOwned::to_owned),
-    )
+/// What a condition that went wrong says, and its kind.
+type Failure<'a> = Option<(Node<'a>, &'static str)>;
+
+fn failure<'a>(conditions: &[Node<'a>], kind: &'static str) -> Failure<'a> {
+    let mut conditions = conditions.iter();
+    let failed = conditions.find(|condition| condition.says(kind, "False"))?;
+    Some((failed.message(), kind))
 }
 
-/// References that do not resolve, then what is not accepted.
-fn any_failure(conditions: &[Value]) -> Option<String> {
-    failure(conditions, "ResolvedRefs").or_else(|| failure(conditions, "Accepted"))
+fn any_failure<'a>(conditions: &[Node<'a>]) -> Failure<'a> {
+    // Both are looked for, whatever the first finds.
+    let (unresolved, refused) = (
+        failure(conditions, "ResolvedRefs"),
+        failure(conditions, "Accepted"),
+    );
+    unresolved.or(refused)
 }
 
-fn unprogrammed<'a>(conditions: &'a [Value], default: &'a str) -> Option<&'a str> {
+fn unprogrammed<'a>(conditions: &[Node<'a>]) -> Option<Node<'a>> {
+    let mut conditions = conditions.iter();
     conditions
-        .iter()
-        .map(Cond)
         .find(|condition| condition.is("Programmed") && !condition.has("True"))
-        .map(|condition| condition.message_or(default))
+        .map(|condition| condition.message())
+}
+
+fn failed_text(kind: &str) -> String {
+    format!("Failed condition: {kind}")
+}
+
+fn parent_name(parent: Node<'_>) -> String {
+    parent.at("parentRef").need().at("name").shown_or("")
 }
 
 fn route(view: View<'_>) -> Judged {
-    let parents = view.list("/status/parents")?;
-    for parent in parents {
-        let conditions = list(parent, "conditions");
-        if parent.get("conditions").is_none() || !is_observed(view, conditions) {
+    let parents = view.at("/status/parents").list();
+    for &parent in &parents {
+        let conditions = parent.at("conditions");
+        if !conditions.exists() || !is_observed(view, parent) {
             continue;
         }
-        let name = parent
-            .pointer("/parentRef/name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        if let Some(message) = any_failure(conditions) {
-            return degraded(format!("Parent {name}: {message}"));
+        let conditions = conditions.list();
+        if let Some((message, kind)) = any_failure(&conditions) {
+            let message = message.shown_or(&failed_text(kind));
+            return degraded(format!("Parent {}: {message}", parent_name(parent)));
         }
-        if let Some(message) = unprogrammed(conditions, "Route is still being programmed") {
-            return progressing(format!("Parent {name}: {message}"));
+        if let Some(message) = unprogrammed(&conditions) {
+            let message = message.shown_or("Route is still being programmed");
+            return progressing(format!("Parent {}: {message}", parent_name(parent)));
         }
     }
     let kind = view.object.kind();
-    let reported = parents.iter().any(|parent| {
-        let conditions = list(parent, "conditions");
-        !conditions.is_empty() && is_observed(view, conditions)
+    let reported = parents.into_iter().any(|parent| {
+        let conditions = parent.at("conditions");
+        conditions.exists() && conditions.length() > 0 && is_observed(view, parent)
     });
     if reported {
         healthy(format!("{kind} is healthy"))
@@ -101,35 +115,48 @@ fn route(view: View<'_>) -> Judged {
 
 fn tls_route(view: View<'_>) -> Judged {
     let (mut good, mut programming, mut waiting) = (false, None, None);
-    for parent in view.list("/status/parents")? {
-        let conditions = list(parent, "conditions");
-        if conditions.is_empty() || !is_observed(view, conditions) {
+    for parent in view.at("/status/parents").list() {
+        let conditions = parent.at("conditions");
+        if !conditions.exists() || conditions.length() == 0 || !is_observed(view, parent) {
             continue;
         }
-        let name = parent
-            .pointer("/parentRef/name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let find = |kind: &str| conditions.iter().map(Cond).find(|c| c.is(kind));
+        let conditions = conditions.list();
+        let name = parent.at("parentRef").at("name");
+        let name = || {
+            if name.exists() {
+                name.shown()
+            } else {
+                String::new()
+            }
+        };
+        let find = |kind: &str| conditions.iter().find(|c| c.is(kind)).copied();
         let (resolved, accepted) = (find("ResolvedRefs"), find("Accepted"));
+        let programmed = find("Programmed");
         for (condition, kind) in [(resolved, "ResolvedRefs"), (accepted, "Accepted")] {
             if let Some(condition) = condition.filter(|c| c.has("False")) {
-                let message = match condition.message() {
-                    "" => format!("Failed condition: {kind}"),
-                    message => message.to_owned(),
+                let message = condition.message();
+                let message = if message.exists() && !message.equals("") {
+                    message.shown()
+                } else {
+                    failed_text(kind)
                 };
-                return degraded(format!("Parent {name}: {message}"));
+                return degraded(format!("Parent {}: {message}", name()));
             }
         }
-        let is_true = |condition: Option<Cond<'_>>| condition.is_some_and(|c| c.has("True"));
-        if let Some(programmed) = find("Programmed").filter(|c| !c.has("True")) {
-            let message = programmed.message_or("Route is still being programmed");
-            programming.get_or_insert_with(|| format!("Parent {name}: {message}"));
+        let is_true = |condition: Option<Node<'_>>| condition.is_some_and(|c| c.has("True"));
+        if let Some(programmed) = programmed.filter(|c| !c.has("True")) {
+            programming.get_or_insert_with(|| {
+                let message = programmed
+                    .message()
+                    .shown_or("Route is still being programmed");
+                format!("Parent {}: {message}", name())
+            });
         } else if is_true(accepted) && is_true(resolved) {
             good = true;
         } else {
-            waiting
-                .get_or_insert_with(|| format!("Parent {name}: Waiting for TLSRoute conditions"));
+            waiting.get_or_insert_with(|| {
+                format!("Parent {}: Waiting for TLSRoute conditions", name())
+            });
         }
     }
     match (programming, good, waiting) {
@@ -141,20 +168,22 @@ fn tls_route(view: View<'_>) -> Judged {
 }
 
 fn gateway(view: View<'_>) -> Judged {
-    let conditions = view.list("/status/conditions")?;
-    if let Some(message) = any_failure(conditions) {
-        return degraded(message);
+    let conditions = view.conditions();
+    if let Some((message, kind)) = any_failure(&conditions) {
+        return degraded(Message::or(message, &failed_text(kind)));
     }
-    if let Some(message) = unprogrammed(conditions, "Gateway is still being programmed") {
-        return progressing(message);
+    if let Some(message) = unprogrammed(&conditions) {
+        return progressing(Message::or(message, "Gateway is still being programmed"));
     }
-    let listeners = view.list("/status/listeners")?;
-    for listener in listeners {
-        let conditions = list(listener, "conditions");
-        if let Some(message) = any_failure(conditions) {
+    let listeners = view.at("/status/listeners").list();
+    for listener in &listeners {
+        let conditions = listener.at("conditions").list();
+        if let Some((message, kind)) = any_failure(&conditions) {
+            let message = message.shown_or(&failed_text(kind));
             return degraded(format!("Listener: {message}"));
         }
-        if let Some(message) = unprogrammed(conditions, "Listener is still being programmed") {
+        if let Some(message) = unprogrammed(&conditions) {
+            let message = message.shown_or("Listener is still being programmed");
             return progressing(format!("Listener: {message}"));
         }
     }
@@ -170,37 +199,48 @@ fn listener_set(view: View<'_>) -> Judged {
     if !view.has("/status") {
         return progressing(waiting);
     }
-    view.need("/status/conditions")?;
-    let conditions = view.list("/status/conditions")?;
-    if !conditions.is_empty() && !is_observed(view, conditions) {
+    let generation = view.at("/metadata/generation");
+    let conditions = view.need("/status/conditions").list();
+    let stale = |condition: &Node<'_>| {
+        let observed = condition.at("observedGeneration");
+        observed.exists() && !observed.same(generation)
+    };
+    if generation.exists() && conditions.iter().any(stale) {
         return progressing(waiting);
     }
     let mut programming = None;
-    for condition in conditions.iter().map(Cond) {
+    for condition in conditions {
         if condition.says("Accepted", "False") {
-            return degraded(condition.need(view, "message")?);
+            // There is no other text.
+            return degraded(condition.message().if_true().need());
         }
         if condition.is("Programmed") && !condition.has("True") {
-            programming = Some(condition.message_or("ListenerSet is still being programmed"));
+            programming = Some(condition.message());
         }
     }
     if let Some(message) = programming {
-        return progressing(message);
+        return progressing(Message::or(
+            message,
+            "ListenerSet is still being programmed",
+        ));
     }
-    let listeners = view.list("/status/listeners")?;
-    for listener in listeners {
+    let listeners = view.at("/status/listeners");
+    if !listeners.exists() || listeners.length() == 0 {
+        return progressing(waiting);
+    }
+    for listener in listeners.list() {
         let mut programming = None;
-        for condition in list(listener, "conditions").iter().map(Cond) {
-            let message = condition.get("message");
+        for condition in listener.at("conditions").list() {
+            let message = condition.message();
             if condition.says("ResolvedRefs", "False") || condition.says("Accepted", "False") {
-                return degraded(format!("Listener: {}", condition.need(view, "message")?));
+                return degraded(format!("Listener: {}", message.if_true().shown()));
             }
             if condition.says("Conflicted", "True") {
-                let message = message.unwrap_or("Listener is conflicted");
+                let message = message.shown_or("Listener is conflicted");
                 return degraded(format!("Listener: {message}"));
             }
             if condition.is("Programmed") && !condition.has("True") {
-                let message = message.unwrap_or("Listener is still being programmed");
+                let message = message.shown_or("Listener is still being programmed");
                 programming = Some(format!("Listener: {message}"));
             }
         }
@@ -208,28 +248,25 @@ fn listener_set(view: View<'_>) -> Judged {
             return progressing(message);
         }
     }
-    if listeners.is_empty() {
-        progressing(waiting)
-    } else {
-        healthy("ListenerSet is healthy")
-    }
+    healthy("ListenerSet is healthy")
 }
 
-fn ancestor_name(ancestor: &Value) -> &str {
-    ancestor
-        .pointer("/ancestorRef/name")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+fn ancestor_name(ancestor: Node<'_>) -> String {
+    ancestor.at("ancestorRef").need().at("name").shown_or("")
+}
+
+fn ancestor_conditions(ancestor: Node<'_>) -> Vec<Node<'_>> {
+    ancestor.at("conditions").need().list()
 }
 
 fn tls_policy(view: View<'_>) -> Judged {
-    let ancestors = view.list("/status/ancestors")?;
-    if let Some(generation) = view.at("/metadata/generation") {
-        for ancestor in ancestors {
-            let stale = list(ancestor, "conditions").iter().any(|condition| {
-                condition
-                    .get("observedGeneration")
-                    .is_some_and(|observed| !observed.is_null() && observed != generation)
+    let ancestors = view.at("/status/ancestors").list();
+    let generation = view.at("/metadata/generation");
+    if generation.exists() {
+        for &ancestor in &ancestors {
+            let stale = ancestor_conditions(ancestor).into_iter().any(|condition| {
+                let observed = condition.at("observedGeneration");
+                observed.exists() && !observed.same(generation)
             });
             if stale {
                 return progressing(format!(
@@ -241,11 +278,11 @@ fn tls_policy(view: View<'_>) -> Judged {
     }
     let mut accepted = false;
     for ancestor in ancestors {
-        for condition in list(ancestor, "conditions").iter().map(Cond) {
+        for condition in ancestor_conditions(ancestor) {
             let counts = condition.is("Accepted") || condition.is("ResolvedRefs");
             if counts && !condition.has("True") {
-                let message = condition.need(view, "message")?;
-                return degraded(format!("Ancestor {}: {message}", ancestor_name(ancestor)));
+                let (name, message) = (ancestor_name(ancestor), condition.message().shown());
+                return degraded(format!("Ancestor {name}: {message}"));
             }
             accepted |= condition.is("Accepted");
         }
@@ -262,12 +299,13 @@ pub(super) fn airlock(view: View<'_>) -> Judged {
     if !kind.ends_with("Policy") {
         return healthy(format!("{kind} is healthy"));
     }
-    let ancestors = view.list("/status/ancestors")?;
-    if let Some(generation) = view.at("/metadata/generation") {
-        for ancestor in ancestors {
-            let stale = list(ancestor, "conditions")
-                .iter()
-                .any(|condition| condition.get("observedGeneration") != Some(generation));
+    let ancestors = view.at("/status/ancestors").list();
+    let generation = view.at("/metadata/generation");
+    if generation.exists() {
+        for &ancestor in &ancestors {
+            let stale = ancestor_conditions(ancestor)
+                .into_iter()
+                .any(|condition| !condition.at("observedGeneration").same(generation));
             if stale {
                 return progressing(format!(
                     "Waiting for Ancestor {} to update {kind} status",
@@ -278,12 +316,11 @@ pub(super) fn airlock(view: View<'_>) -> Judged {
     }
     let mut verdict = progressing(format!("Waiting for {kind} status"));
     for ancestor in ancestors {
-        let name = ancestor_name(ancestor);
         let mut accepted = false;
-        for condition in list(ancestor, "conditions").iter().map(Cond) {
+        for condition in ancestor_conditions(ancestor) {
             let counts = condition.is("Accepted") || condition.is("ResolvedRefs");
             if counts && !condition.has("True") {
-                let message = condition.need(view, "message")?;
+                let (name, message) = (ancestor_name(ancestor), condition.message().shown());
                 return degraded(format!("Ancestor {name}: {message}"));
             }
             if condition.is("Accepted") {
@@ -292,6 +329,7 @@ pub(super) fn airlock(view: View<'_>) -> Judged {
             }
         }
         if !accepted {
+            let name = ancestor_name(ancestor);
             verdict = degraded(format!("Ancestor {name}: {kind} is not accepted"));
         }
     }
@@ -300,21 +338,22 @@ pub(super) fn airlock(view: View<'_>) -> Judged {
 
 fn envoy_policy(view: View<'_>) -> Judged {
     let kind = view.object.kind();
-    let ancestors = view.list("/status/ancestors")?;
-    let observed = |ancestor: &&Value| {
-        ancestor.get("conditions").is_some() && is_observed(view, list(ancestor, "conditions"))
-    };
-    for ancestor in ancestors.iter().filter(observed) {
-        for condition in list(ancestor, "conditions").iter().map(Cond) {
+    let ancestors = view.at("/status/ancestors").list();
+    for &ancestor in &ancestors {
+        let conditions = ancestor.at("conditions");
+        if !conditions.exists() || !is_observed(view, ancestor) {
+            continue;
+        }
+        for condition in conditions.list() {
             if condition.says("Accepted", "False") {
                 return degraded(condition.message());
             }
         }
     }
-    let reported = ancestors
-        .iter()
-        .filter(observed)
-        .any(|ancestor| !list(ancestor, "conditions").is_empty());
+    let reported = ancestors.into_iter().any(|ancestor| {
+        let conditions = ancestor.at("conditions");
+        conditions.exists() && conditions.length() > 0 && is_observed(view, ancestor)
+    });
     if reported {
         healthy(format!("{kind} is healthy"))
     } else {
@@ -322,57 +361,50 @@ fn envoy_policy(view: View<'_>) -> Judged {
     }
 }
 
+/// Namespaces are asked in the order of their names.
 fn gloo(view: View<'_>) -> Judged {
-    let by_state = |status: &Value| {
-        let state = &status["state"];
-        let is = |name: &str, number: i64| *state == name || *state == number;
-        let reason = status["reason"].as_str().unwrap_or_default();
-        if is("Accepted", 1) {
-            Some(healthy("The resource has been validated"))
-        } else if is("Warning", 3) || is("Rejected", 2) {
-            Some(degraded(reason))
-        } else if is("Pending", 0) {
-            Some(suspended("The resource has not yet been validated"))
-        } else {
-            None
+    for status in view.at("/status/statuses").values() {
+        if let Some(verdict) = gloo_state(status) {
+            return verdict;
         }
-    };
-    let statuses: Vec<&Value> = match view.at("/status/statuses") {
-        Some(Value::Object(map)) => {
-            // Namespaces in the order of their names.
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(name, _)| name.as_str());
-            entries.into_iter().map(|(_, status)| status).collect()
-        }
-        Some(Value::Array(list)) => list.iter().collect(),
-        _ => Vec::new(),
-    };
-    statuses
-        .into_iter()
-        .find_map(by_state)
-        .or_else(|| view.at("/status").and_then(by_state))
-        .unwrap_or_else(|| progressing("Update in progress"))
+    }
+    gloo_state(view.at("/status")).unwrap_or_else(|| progressing("Update in progress"))
+}
+
+fn gloo_state(status: Node<'_>) -> Option<Judged> {
+    let state = status.at("state");
+    let is = |name: &str, number: f64| state.equals(name) || state.number() == Some(number);
+    if is("Accepted", 1.0) {
+        Some(healthy("The resource has been validated"))
+    } else if is("Warning", 3.0) || is("Rejected", 2.0) {
+        Some(degraded(status.at("reason")))
+    } else if is("Pending", 0.0) {
+        Some(suspended("The resource has not yet been validated"))
+    } else {
+        None
+    }
 }
 
 fn http_proxy(view: View<'_>) -> Judged {
-    let description = view.text("/status/description").unwrap_or_default();
-    if !view.truth("/status/conditions") {
-        return progressing(if view.truth("/status/currentStatus") {
-            description
+    let description = view.at("/status").if_true().at("description");
+    let conditions = view.at("/status").if_true().at("conditions");
+    if !conditions.truth() {
+        return if view.at("/status").if_true().at("currentStatus").truth() {
+            progressing(description)
         } else {
-            "Waiting for status"
-        });
+            progressing("Waiting for status")
+        };
     }
     let mut verdict = progressing("Waiting for status");
     let generation = view.at("/metadata/generation");
-    for condition in view.conditions()? {
-        if condition.0.get("observedGeneration") != generation {
+    for condition in conditions.list() {
+        if !condition.at("observedGeneration").same(generation) {
             continue;
         }
         if condition.says("Valid", "True") {
             return healthy(description);
         }
-        if view.has("/spec/includes") && condition.has("False") {
+        if view.need("/spec").at("includes").exists() && condition.has("False") {
             verdict = healthy("HTTPProxy inclusions cannot be health checked");
         } else if condition.says("Valid", "False") {
             return degraded(description);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     Check,
-    view::{Judged, View, degraded, healthy, progressing, suspended, unknown},
+    view::{Judged, Node, View, degraded, healthy, progressing, suspended, unknown},
 };
 
 pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
@@ -20,78 +20,75 @@ pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
 }
 
 fn cron_job(view: View<'_>) -> Judged {
-    view.need("/status")?;
-    let scheduled = match view.text("/status/lastScheduleTime") {
-        None => false,
-        Some(time) if is_time(time) => true,
-        Some(_) => return Err(view.fail("status.lastScheduleTime is not a time")),
-    };
-    if !scheduled {
-        view.need("/spec")?;
-        if view.at("/spec/paused") == Some(&Value::Bool(true)) {
-            return suspended("AdvancedCronJob is Paused");
-        }
+    let scheduled = view.need("/status").at("lastScheduleTime");
+    if scheduled.exists() {
+        // The time is read as a text, whatever that says.
+        scheduled.shown();
+    } else if view.need("/spec").at("paused").bool() == Some(true) {
+        return suspended("AdvancedCronJob is Paused");
     }
-    if !view.list("/status/active")?.is_empty() {
+    let active = view.at("/status/active");
+    if active.exists() && active.length() > 0 {
         return progressing("AdvancedCronJobs has active jobs");
     }
-    if scheduled {
+    if scheduled.exists() {
         healthy("AdvancedCronJobs has run successfully")
     } else {
         degraded("AdvancedCronJobs has not run successfully")
     }
 }
 
-/// Whether the text has the shape `2006-01-02T15:04:05Z`.
-fn is_time(text: &str) -> bool {
-    let digits: String = text
-        .chars()
-        .map(|c| if c.is_ascii_digit() { '0' } else { c })
-        .collect();
-    digits.contains("0-0") && digits.contains("0T0") && digits.ends_with("0Z")
-}
-
 const INITIALIZING: &str = "Waiting for initialization";
 
+/// Whether the generation is a later one than the first.
+fn was_changed(view: View<'_>) -> bool {
+    view.at("/metadata/generation").quantity() > 1.0
+}
+
+fn is_observed(view: View<'_>) -> bool {
+    view.has("/status") && view.same("/metadata/generation", "/status/observedGeneration")
+}
+
+fn is_paused(strategy: Node<'_>) -> bool {
+    strategy.at("paused").bool() == Some(true)
+}
+
 fn clone_set(view: View<'_>) -> Judged {
-    if !view.has("/status") || !view.same("/metadata/generation", "/status/observedGeneration") {
+    if !is_observed(view) {
         return progressing(INITIALIZING);
     }
-    view.need("/spec/updateStrategy")?;
-    if view.at("/spec/updateStrategy/paused") == Some(&Value::Bool(true))
-        || !view.truth("/status/updatedAvailableReplicas")
-    {
+    let strategy = view.need("/spec").at("updateStrategy").need();
+    if is_paused(strategy) || !view.truth("/status/updatedAvailableReplicas") {
         return suspended("Cloneset is paused");
     }
-    if view.number("/spec/updateStrategy/partition") != Some(0.0)
-        && view.need_number("/metadata/generation")? > 1.0
-    {
-        let updated = view.need_number("/status/updatedReplicas")?;
-        return if updated >= view.need_number("/status/expectedUpdatedReplicas")? {
-            suspended("Cloneset needs manual intervention")
-        } else {
+    if strategy.at("partition").number() != Some(0.0) && was_changed(view) {
+        let updated = view.at("/status/updatedReplicas");
+        return if updated.less(view.at("/status/expectedUpdatedReplicas")) {
             progressing(INITIALIZING)
+        } else {
+            suspended("Cloneset needs manual intervention")
         };
     }
     all_ready(view, "All Cloneset workloads are ready and updated")
 }
 
+fn rolling_update(view: View<'_>) -> Node<'_> {
+    let strategy = view.need("/spec").at("updateStrategy").need();
+    strategy.at("rollingUpdate").need()
+}
+
 fn stateful_set(view: View<'_>) -> Judged {
-    if !view.has("/status") || !view.same("/metadata/generation", "/status/observedGeneration") {
+    if !is_observed(view) {
         return progressing(INITIALIZING);
     }
-    view.need("/spec/updateStrategy/rollingUpdate")?;
-    if view.at("/spec/updateStrategy/rollingUpdate/paused") == Some(&Value::Bool(true))
-        || !view.truth("/status/updatedAvailableReplicas")
-    {
+    let rolling = rolling_update(view);
+    if is_paused(rolling) || !view.truth("/status/updatedAvailableReplicas") {
         return suspended("Statefulset is paused");
     }
-    if view.number("/spec/updateStrategy/rollingUpdate/partition") != Some(0.0)
-        && view.need_number("/metadata/generation")? > 1.0
-    {
-        let partition = view.need_number("/spec/updateStrategy/rollingUpdate/partition")?;
-        let share = view.need_number("/status/replicas")? - partition;
-        return if view.need_number("/status/updatedReplicas")? > share {
+    let partition = rolling.at("partition");
+    if partition.number() != Some(0.0) && was_changed(view) {
+        let share = view.at("/status/replicas").amount() - partition.amount();
+        return if view.at("/status/updatedReplicas").quantity() > share {
             suspended("Statefulset needs manual intervention")
         } else {
             progressing(INITIALIZING)
@@ -109,21 +106,17 @@ fn all_ready(view: View<'_>, message: &str) -> Judged {
 }
 
 fn daemon_set(view: View<'_>) -> Judged {
-    if !view.has("/status") || !view.same("/metadata/generation", "/status/observedGeneration") {
+    if !is_observed(view) {
         return progressing(INITIALIZING);
     }
-    view.need("/spec/updateStrategy/rollingUpdate")?;
-    if view.at("/spec/updateStrategy/rollingUpdate/paused") == Some(&Value::Bool(true))
-        || !view.truth("/status/updatedNumberScheduled")
-    {
+    let rolling = rolling_update(view);
+    if is_paused(rolling) || !view.truth("/status/updatedNumberScheduled") {
         return suspended("Daemonset is paused");
     }
-    if let Some(partition) = view.number("/spec/updateStrategy/rollingUpdate/partition")
-        && partition != 0.0
-        && view.need_number("/metadata/generation")? > 1.0
-    {
-        let share = view.need_number("/status/desiredNumberScheduled")? - partition;
-        return if view.need_number("/status/updatedNumberScheduled")? > share {
+    let partition = rolling.at("partition");
+    if partition.exists() && partition.number() != Some(0.0) && was_changed(view) {
+        let share = view.at("/status/desiredNumberScheduled").amount() - partition.amount();
+        return if view.at("/status/updatedNumberScheduled").quantity() > share {
             suspended("Daemonset needs manual intervention")
         } else {
             progressing(INITIALIZING)
@@ -142,24 +135,25 @@ fn daemon_set(view: View<'_>) -> Judged {
 
 fn game_server(view: View<'_>) -> Judged {
     let waiting = "Waiting for GameServer to be ready";
-    if !view.truth("/status") {
+    let status = view.at("/status").if_true();
+    if !status.exists() {
         return unknown(waiting);
     }
-    let current = view.text("/status/currentState");
-    let wanted = view.text("/status/desiredState");
-    if current != wanted {
+    let (current, wanted) = (status.at("currentState"), status.at("desiredState"));
+    if !current.same(wanted) {
         return progressing(format!(
             "State change: {} → {}",
-            current.unwrap_or("Unknown"),
-            wanted.unwrap_or("Unknown")
+            current.shown_or("Unknown"),
+            wanted.shown_or("Unknown")
         ));
     }
-    for condition in view.list("/status/podStatus/conditions")? {
-        if condition["type"] == "KruisePodReady" && condition["status"] != "True" {
+    let pod = status.at("podStatus").if_true();
+    for condition in pod.at("conditions").if_true().list() {
+        if condition.is("KruisePodReady") && !condition.has("True") {
             return degraded("Pod is not ready: KruisePodReady");
         }
     }
-    if current == Some("Ready") {
+    if current.equals("Ready") {
         healthy("GameServer is Ready")
     } else {
         unknown(waiting)
@@ -171,24 +165,31 @@ fn game_server_set(view: View<'_>) -> Judged {
     if !view.truth("/status") || !view.same("/metadata/generation", "/status/observedGeneration") {
         return progressing(waiting);
     }
-    view.need("/spec")?;
-    if view.at("/spec/updateStrategy/rollingUpdate/paused") == Some(&Value::Bool(true)) {
+    let strategy = view.need("/spec").at("updateStrategy").if_true();
+    let rolling = strategy.at("rollingUpdate").if_true();
+    if is_paused(rolling) {
         return suspended("GameServerSet is paused");
     }
-    let number = |pointer: &str| view.number(pointer).unwrap_or(0.0);
-    let partition = number("/spec/updateStrategy/rollingUpdate/partition");
-    let replicas = number("/status/replicas");
-    if partition != 0.0 && number("/status/updatedReplicas") >= replicas - partition {
+    let zero = Value::from(0);
+    let zero = Node::new(Some(&zero), view.fault);
+    let amount = |name: &str| view.at("/status").at(name).or(zero);
+    let (partition, replicas) = (rolling.at("partition").or(zero), amount("replicas"));
+    if !partition.same(zero)
+        && amount("updatedReplicas").quantity() >= replicas.amount() - partition.amount()
+    {
         return suspended(format!(
-            "Partition={partition}, waiting for manual intervention"
+            "Partition={}, waiting for manual intervention",
+            partition.shown()
         ));
     }
-    let ready = number("/status/readyReplicas");
-    if number("/status/updatedReadyReplicas") == replicas {
+    let ready = amount("readyReplicas");
+    if amount("updatedReadyReplicas").same(replicas) {
         healthy("All GameServerSet replicas are updated and ready")
-    } else if ready < replicas {
+    } else if ready.less(replicas) {
         progressing(format!(
-            "ReadyReplicas {ready}/{replicas}, still progressing"
+            "ReadyReplicas {}/{}, still progressing",
+            ready.shown(),
+            replicas.shown()
         ))
     } else {
         progressing(waiting)

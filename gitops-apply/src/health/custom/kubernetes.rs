@@ -1,7 +1,5 @@
 //! Kinds of Kubernetes itself that have no built-in rule.
 
-use serde_json::Value;
-
 use super::{
     Check,
     view::{Judged, View, degraded, healthy, progressing},
@@ -20,28 +18,27 @@ fn definition(view: View<'_>) -> Judged {
     if view.has("/metadata/deletionTimestamp") {
         return progressing("CRD is terminating");
     }
-    view.need("/status")?;
-    let conditions = view.conditions()?;
-    if conditions.is_empty() {
+    let conditions = view.need("/status").at("conditions");
+    if !conditions.exists() || conditions.length() == 0 {
         return progressing("Status conditions not found");
     }
     let mut is_established = false;
-    for condition in conditions {
-        let message = || condition.need(view, "message");
+    for condition in conditions.values() {
+        let message = || condition.message().shown();
         if condition.says("Terminating", "True") {
-            return progressing(format!("CRD is terminating: {}", message()?));
+            return progressing(format!("CRD is terminating: {}", message()));
         }
         if condition.says("NamesAccepted", "False") {
-            return degraded(format!("CRD names have not been accepted: {}", message()?));
+            return degraded(format!("CRD names have not been accepted: {}", message()));
         }
         if condition.says("NonStructuralSchema", "True") {
-            return degraded(format!("Schema violations found: {}", message()?));
+            return degraded(format!("Schema violations found: {}", message()));
         }
         if condition.is("Established") {
             if condition.has("True") {
                 is_established = true;
             } else if condition.reason() == Some("InvalidCABundle") {
-                return degraded(format!("CRD is not established: {}", message()?));
+                return degraded(format!("CRD is not established: {}", message()));
             } else if condition.reason() == Some("Installing") {
                 return progressing("CRD is being installed");
             }
@@ -56,34 +53,26 @@ fn definition(view: View<'_>) -> Judged {
 
 /// A CronJob that has run at least once.
 fn cron_job(view: View<'_>) -> Judged {
-    if let Some(active) = view.at("/status/active") {
-        let running = match active {
-            Value::Array(jobs) => !jobs.is_empty(),
-            Value::Object(_) => false,
-            _ => return Err(view.fail("status.active is not a list")),
-        };
-        if running {
-            return healthy("The job is running. Its last execution may not have been successful");
-        }
+    let active = view.at("/status/active");
+    if active.exists() && !active.list().is_empty() {
+        return healthy("The job is running. Its last execution may not have been successful");
     }
-    match (
-        view.text("/status/lastSuccessfulTime"),
-        view.text("/status/lastScheduleTime"),
-    ) {
-        (Some(success), Some(schedule)) if success < schedule => {
-            degraded("CronJob has not completed its last execution successfully")
-        }
-        (Some(_), Some(_)) => healthy("CronJob has completed its last execution successfully"),
-        _ => Err(view.fail("status.lastSuccessfulTime or status.lastScheduleTime is not a text")),
+    if view
+        .at("/status/lastSuccessfulTime")
+        .less(view.at("/status/lastScheduleTime"))
+    {
+        degraded("CronJob has not completed its last execution successfully")
+    } else {
+        healthy("CronJob has completed its last execution successfully")
     }
 }
 
 fn disruption_budget(view: View<'_>) -> Judged {
     let mut verdict = progressing("Waiting for status");
-    for condition in view.conditions()? {
-        let reason = condition.need(view, "reason")?;
-        let message = format!("PodDisruptionBudget has {reason}");
-        if condition.has("False") && reason != "InsufficientPods" {
+    for condition in view.conditions() {
+        let reason = condition.at("reason");
+        let message = format!("PodDisruptionBudget has {}", reason.shown());
+        if condition.has("False") && !reason.equals("InsufficientPods") {
             return degraded(message);
         }
         verdict = healthy(message);

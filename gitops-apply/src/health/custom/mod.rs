@@ -6,12 +6,16 @@ mod crossplane;
 mod databases;
 mod flux;
 mod gateways;
+mod knative;
 mod kruise;
 mod kubernetes;
 mod numa;
+mod openshift;
 mod operators;
 mod policies;
 mod promoter;
+mod promotion;
+mod sap;
 mod serving;
 mod view;
 
@@ -21,30 +25,39 @@ use gitops_core::{
 };
 use view::{Judged, View};
 
-use super::rules::matches_group;
+use super::{node::Fault, rules::matches_group};
 
 type Check = fn(View<'_>) -> Judged;
 
 /// The verdict of the check of a kind; `None` where there is none.
 pub(super) fn assess(object: &Manifest) -> Option<Result<Option<Health>, HealthError>> {
     let (group, kind) = (object.group(), object.kind());
-    let families: [fn(&str, &str) -> Option<Check>; 12] = [
+    let families: [fn(&str, &str) -> Option<Check>; 16] = [
         argo::check,
         crossplane::check,
         databases::check,
         flux::check,
         gateways::check,
+        knative::check,
         kruise::check,
         kubernetes::check,
         numa::check,
+        openshift::check,
         operators::check,
         policies::check,
         promoter::check,
+        promotion::check,
+        sap::check,
         serving::check,
     ];
     let exact = families.iter().find_map(|family| family(group, kind));
     let check = exact.or_else(|| pattern(group))?;
-    Some(check(View { object }))
+    let fault = Fault::default();
+    let verdict = check(View {
+        object,
+        fault: &fault,
+    });
+    Some(fault.settle(object, verdict))
 }
 
 fn pattern(group: &str) -> Option<Check> {

@@ -2,7 +2,7 @@
 
 use super::{
     Check,
-    view::{Judged, View, degraded, healthy, progressing, unknown},
+    view::{Judged, Node, View, degraded, healthy, progressing, unknown},
 };
 
 pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
@@ -47,29 +47,29 @@ fn flow(view: View<'_>) -> Judged {
         return progressing(waiting);
     }
     let mut failure = None;
-    for condition in view.conditions()? {
+    for condition in view.conditions() {
         if condition.has("False") {
             failure = Some(condition.message());
         }
     }
+    let is_rejected = kind != "Vertex" && view.at("/metadata/labels").at(RESULT).equals("failed");
     if !view.same("/metadata/generation", "/status/observedGeneration") {
         return progressing(waiting);
     }
     let names_failure = matches!(kind, "InterStepBufferService" | "Vertex");
     let phase = view.text("/status/phase").unwrap_or_default();
-    let is_rejected = kind != "Vertex" && view.object.label(RESULT) == Some("failed");
     if phase == "Failed" {
-        return degraded(view.text("/status/message").unwrap_or_default());
+        return degraded(view.at("/status/message"));
     }
     if is_rejected {
         return degraded("Failed progressive upgrade");
     }
     if let Some(message) = failure {
-        return degraded(if names_failure {
-            message
+        return if names_failure {
+            degraded(message)
         } else {
-            "Subresources are unhealthy"
-        });
+            degraded("Subresources are unhealthy")
+        };
     }
     match phase {
         "Paused" if kind != "InterStepBufferService" => healthy(format!("{kind} is paused")),
@@ -85,32 +85,27 @@ fn rollout(view: View<'_>, failed: Option<&str>, paused: Option<&str>, otherwise
     if !view.has("/status") || !view.same("/metadata/generation", "/status/observedGeneration") {
         return progressing("Not yet reconciled");
     }
-    let conditions = view.conditions()?;
-    let is_rejected = failed.is_some()
-        && conditions
-            .iter()
-            .any(|condition| condition.says("ProgressiveUpgradeSucceeded", "False"));
-    let upgrading = view
-        .at("/status/upgradeInProgress")
-        .is_some_and(|value| *value != "");
-    if (upgrading || view.is("/status/phase", "Pending")) && !is_rejected {
-        return progressing("Update in progress");
+    let upgrade = view.at("/status/upgradeInProgress");
+    if upgrade.exists() && !upgrade.equals("") || view.is("/status/phase", "Pending") {
+        // All are looked at: the last word of the upgrade may come late.
+        let refused = |c: &Node<'_>| c.says("ProgressiveUpgradeSucceeded", "False");
+        let is_rejected =
+            failed.is_some() && view.conditions().iter().filter(|c| refused(c)).count() > 0;
+        if !is_rejected {
+            return progressing("Update in progress");
+        }
     }
-    let children = |status: &str| {
-        conditions
-            .iter()
-            .filter(|condition| condition.says("ChildResourcesHealthy", status))
-            .copied()
-            .collect::<Vec<_>>()
-    };
-    let broken = children("False");
-    if broken.iter().any(|c| c.reason() == Some("Progressing")) {
-        return progressing("Child Progressing");
+    for condition in view.conditions() {
+        if condition.says("ChildResourcesHealthy", "False")
+            && condition.reason() == Some("Progressing")
+        {
+            return progressing("Child Progressing");
+        }
     }
     if view.is("/status/phase", "Failed") {
-        return degraded(view.text("/status/message").unwrap_or_default());
+        return degraded(view.at("/status/message"));
     }
-    for condition in &conditions {
+    for condition in view.conditions() {
         let is_child = condition.says("ChildResourcesHealthy", "False")
             && failed.is_none_or(|reason| condition.reason() == Some(reason));
         if is_child {
@@ -120,14 +115,15 @@ fn rollout(view: View<'_>, failed: Option<&str>, paused: Option<&str>, otherwise
             return degraded("Progressive upgrade failed");
         }
     }
-    if let Some(kind) = paused
-        && let Some(condition) = conditions.iter().find(|c| c.says(kind, "True"))
-    {
-        return healthy(condition.message());
+    for condition in view.conditions() {
+        if paused.is_some_and(|kind| condition.says(kind, "True")) {
+            return healthy(condition.message());
+        }
     }
-    if children("True").is_empty() {
-        unknown(otherwise)
-    } else {
-        healthy("Healthy")
+    for condition in view.conditions() {
+        if condition.says("ChildResourcesHealthy", "True") {
+            return healthy("Healthy");
+        }
     }
+    unknown(otherwise)
 }

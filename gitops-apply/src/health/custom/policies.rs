@@ -1,11 +1,10 @@
 //! Policies (Kyverno, Open Cluster Management) and the spread of objects over clusters (Karmada).
 
-use gitops_core::health::{Health, HealthStatus};
-use serde_json::Value;
+use gitops_core::health::HealthStatus;
 
 use super::{
     Check,
-    view::{Cond, Judged, View, degraded, healthy, progressing},
+    view::{Judged, Message, Node, View, degraded, healthy, progressing, said},
 };
 
 pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
@@ -25,44 +24,54 @@ fn kyverno(view: View<'_>) -> Judged {
     if !view.has("/status/conditionStatus") {
         return progressing(format!("Waiting for {kind} status"));
     }
-    let conditions = view.list("/status/conditionStatus/conditions")?;
-    if let Some(generation) = view.number("/metadata/generation") {
-        let stale = |condition: &Value| {
-            condition["observedGeneration"]
-                .as_f64()
-                .is_some_and(|observed| observed < generation)
+    let status = view.at("/status/conditionStatus");
+    let generation = view.at("/metadata/generation");
+    if generation.exists() {
+        let stale = |condition: &Node<'_>| {
+            let observed = condition.at("observedGeneration");
+            observed.exists() && observed.less(generation)
         };
-        if conditions.iter().any(stale) {
+        if status.at("conditions").list().iter().any(stale) {
             return progressing(format!(
                 "Waiting for {kind} status to reflect latest generation"
             ));
         }
     }
-    let own = view
-        .text("/status/conditionStatus/message")
-        .filter(|message| !message.is_empty());
+    let own = status.message();
+    let own_or = |text: &str| {
+        if own.exists() && !own.equals("") {
+            Message::or(own, text)
+        } else {
+            text.into()
+        }
+    };
     // Policies that the API server itself evaluates need no webhook.
     let by_webhook = kind.contains("Validating") || kind.contains("Mutating");
-    if view.at("/status/conditionStatus/ready") == Some(&Value::Bool(true)) {
-        let good = conditions.iter().map(Cond).find(|condition| {
-            condition.has("True") && (!by_webhook || condition.is("WebhookConfigured"))
-        });
-        let message = good.and_then(|condition| condition.get("message"));
+    if status.at("ready").bool() == Some(true) {
+        let good = status
+            .at("conditions")
+            .list()
+            .into_iter()
+            .find(|condition| {
+                condition.has("True") && (!by_webhook || condition.is("WebhookConfigured"))
+            });
+        let message = good.map_or(view.nothing(), Node::message);
         let names_own = !by_webhook || kind.contains("Image");
-        return healthy(
-            message
-                .or(own.filter(|_| names_own))
-                .unwrap_or("Policy is ready"),
-        );
+        return if message.exists() {
+            healthy(message)
+        } else if names_own {
+            healthy(own_or("Policy is ready"))
+        } else {
+            healthy("Policy is ready")
+        };
     }
-    if let Some(condition) = conditions.iter().map(Cond).find(|c| c.has("False")) {
-        let (kind, message) = (
-            condition.need(view, "type")?,
-            condition.need(view, "message")?,
-        );
-        return degraded(format!("{kind}: {message}"));
+    for condition in status.at("conditions").list() {
+        if condition.has("False") {
+            let (kind, message) = (condition.at("type").shown(), condition.message().shown());
+            return degraded(format!("{kind}: {message}"));
+        }
     }
-    degraded(own.unwrap_or("Policy is not ready"))
+    degraded(own_or("Policy is not ready"))
 }
 
 fn compliance(view: View<'_>) -> HealthStatus {
@@ -84,51 +93,56 @@ fn configuration(view: View<'_>) -> Judged {
         return progressing("Waiting for compliance");
     }
     let mut messages = Vec::new();
-    for detail in view.list("/status/compliancyDetails")? {
-        for condition in detail["conditions"].as_array().into_iter().flatten() {
-            let condition = Cond(condition);
-            if let (Some(kind), Some(message)) = (condition.get("type"), condition.get("message")) {
-                messages.push(format!("{kind} - {message}"));
+    for detail in view.at("/status/compliancyDetails").list() {
+        for condition in detail.at("conditions").list() {
+            let (kind, message) = (condition.at("type"), condition.message());
+            if kind.exists() && message.exists() {
+                messages.push(format!("{} - {}", kind.shown(), message.shown()));
             }
         }
     }
-    Ok(Some(Health::new(compliance(view), messages.join("; "))))
+    said(compliance(view), messages.join("; "))
 }
 
 fn policy(view: View<'_>) -> Judged {
-    view.need("/spec")?;
-    if view.truth("/spec/disabled") {
+    if view.need("/spec").at("disabled").truth() {
         return healthy("Policy is disabled");
     }
     if !view.has("/status/compliant") {
-        let unplaced = view.has("/status")
-            && !view.has("/status/status")
-            && !view.list("/status/placement")?.is_empty();
+        let placement = view.at("/status/placement");
+        let unplaced = !view.has("/status/status") && placement.exists() && placement.length() > 0;
         return if unplaced {
             healthy("No clusters match this policy")
         } else {
             progressing("Waiting for the status to be reported")
         };
     }
-    let (what, entries, name) = if view.has("/status/status") {
-        ("clusters", "/status/status", "/clustername")
+    let (what, entries) = if view.has("/status/status") {
+        ("clusters", view.at("/status/status"))
     } else if view.has("/status/details") {
-        ("templates", "/status/details", "/templateMeta/name")
+        ("templates", view.at("/status/details"))
     } else {
-        return Ok(Some(Health::new(compliance(view), "")));
+        return said(compliance(view), "");
     };
-    let offenders: Vec<&str> = view
-        .list(entries)?
-        .iter()
-        .filter(|entry| entry["compliant"] != "Compliant")
-        .filter_map(|entry| entry.pointer(name)?.as_str())
-        .collect();
+    let mut offenders = Vec::new();
+    for entry in entries.list() {
+        if entry.at("compliant").equals("Compliant") {
+            continue;
+        }
+        let name = match what {
+            "clusters" => entry.at("clustername"),
+            _ => entry.at("templateMeta").need().at("name"),
+        };
+        if name.exists() {
+            offenders.push(name.shown());
+        }
+    }
     let message = if offenders.is_empty() {
         format!("All {what} are compliant")
     } else {
         format!("NonCompliant {what}: {}", offenders.join(", "))
     };
-    Ok(Some(Health::new(compliance(view), message)))
+    said(compliance(view), message)
 }
 
 const INSUFFICIENT: &str = "Current resource status is insufficient";
@@ -137,35 +151,44 @@ fn cluster_binding(view: View<'_>) -> Judged {
     if !view.has("/status") {
         return progressing(INSUFFICIENT);
     }
-    view.need("/spec")?;
-    let clusters = view.list("/spec/clusters")?;
-    let reports = view.list("/status/aggregatedStatus")?;
-    if clusters.is_empty() || clusters.len() != reports.len() {
+    let (clusters, reports) = spread(view);
+    if !clusters.exists() || clusters.length() == 0 {
+        return progressing(INSUFFICIENT);
+    }
+    if !reports.exists() || clusters.length() != reports.length() {
         return progressing(INSUFFICIENT);
     }
     reported(reports)
+}
+
+/// The clusters that an object is meant for, and what they report.
+fn spread(view: View<'_>) -> (Node<'_>, Node<'_>) {
+    let clusters = view.need("/spec").at("clusters");
+    (clusters, view.at("/status/aggregatedStatus"))
 }
 
 fn binding(view: View<'_>) -> Judged {
     if !view.has("/status") {
         return progressing(INSUFFICIENT);
     }
-    view.need("/spec")?;
-    let reports = view.list("/status/aggregatedStatus")?;
-    let clusters = view.list("/spec/clusters")?;
-    let fits = !view.has("/spec/clusters") || clusters.len() == reports.len();
-    if reports.is_empty() || !fits {
+    let (clusters, reports) = spread(view);
+    if clusters.exists() && clusters.length() == 0
+        || !reports.exists()
+        || reports.length() == 0
+        || clusters.exists() && clusters.length() != reports.length()
+    {
         return progressing(INSUFFICIENT);
     }
     reported(reports)
 }
 
-fn reported(reports: &[Value]) -> Judged {
-    let bad = |report: &Value| {
-        report["health"] == "Unhealthy"
-            || report["health"] == "Unknown" && report["applied"] != Value::Bool(true)
+fn reported(reports: Node<'_>) -> Judged {
+    let bad = |report: Node<'_>| {
+        let health = report.at("health");
+        health.equals("Unhealthy")
+            || health.equals("Unknown") && report.at("applied").bool() != Some(true)
     };
-    if reports.iter().any(bad) {
+    if reports.list().into_iter().any(bad) {
         degraded("Current resource status is unhealthy")
     } else {
         healthy("")
@@ -182,17 +205,13 @@ fn resource_pool(view: View<'_>) -> Judged {
     {
         return progressing("Waiting for reconciliation (generation mismatch)");
     }
-    let exhausted = view.at("/status/exhaustions").and_then(Value::as_object);
-    let mut exhausted: Vec<&str> = exhausted
-        .into_iter()
-        .flatten()
-        .map(|(k, _)| k.as_str())
-        .collect();
+    let exhausted = view.at("/status/exhaustions").entries();
+    let mut exhausted: Vec<String> = exhausted.into_iter().map(|(name, _)| name).collect();
     exhausted.sort_unstable();
     if !exhausted.is_empty() {
         return degraded(format!("Pool exhausted for: {}", exhausted.join(", ")));
     }
-    for condition in view.conditions()? {
+    for condition in view.conditions() {
         match condition.get("status") {
             Some("False") if condition.is("Ready") => return degraded(condition.message()),
             Some("True") if condition.is("Ready") => return healthy(condition.message()),

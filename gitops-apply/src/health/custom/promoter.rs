@@ -1,23 +1,21 @@
 //! GitOps Promoter.
 
-use serde_json::Value;
-
 use super::{
     Check,
-    view::{Judged, View, degraded, healthy, progressing},
+    view::{Judged, Node, View, degraded, healthy, progressing},
 };
 
 /// How a kind speaks of its Ready condition.
-struct Words {
-    initializing: &'static str,
-    unobserved: &'static str,
+pub(super) struct Words {
+    pub(super) initializing: &'static str,
+    pub(super) unobserved: &'static str,
     /// A failed reconciliation.
-    failed: &'static str,
+    pub(super) failed: &'static str,
     /// Any other failure; the reason follows.
-    not_ready: &'static str,
+    pub(super) not_ready: &'static str,
     /// `Unknown`; the reason follows. Without it `Unknown` is as good as ready.
-    unknown: Option<&'static str>,
-    missing: &'static str,
+    pub(super) unknown: Option<&'static str>,
+    pub(super) missing: &'static str,
 }
 
 pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
@@ -26,7 +24,6 @@ pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
     }
     Some(match kind {
         "ArgoCDCommitStatus" => argo_commit_status,
-        "ChangeTransferPolicy" => transfer_policy,
         "ClusterScmProvider" => |view| {
             let words = Words {
                 initializing: "Initializing cluster SCM provider",
@@ -67,44 +64,48 @@ pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
         "GitCommitStatus" => git_commit_status,
         "TimedCommitStatus" => timed_commit_status,
         "WebRequestCommitStatus" => web_commit_status,
-        "PromotionStrategy" => strategy,
         "PullRequest" => pull_request,
         _ => return None,
     })
 }
 
 /// A verdict where the condition is not a plain "ready".
-fn ready(view: View<'_>, words: &Words, kinds: &[&str]) -> Judged {
-    if !view.truth("/status") {
+pub(super) fn ready(view: View<'_>, words: &Words, kinds: &[&str]) -> Judged {
+    if view.truth("/metadata/deletionTimestamp") {
+        return progressing("");
+    }
+    let status = view.at("/status").if_true();
+    if !status.exists() {
         return progressing(words.initializing);
     }
     let mut found = false;
-    for condition in view.conditions()? {
+    for condition in status.at("conditions").if_true().list() {
         if !kinds.contains(&condition.get("type").unwrap_or_default()) {
             continue;
         }
         found = true;
-        if let (Some(observed), Some(generation)) = (
-            condition.0.get("observedGeneration"),
-            view.at("/metadata/generation"),
-        ) && !observed.is_null()
-            && observed != generation
-        {
+        let observed = condition.at("observedGeneration");
+        let generation = view.at("/metadata/generation");
+        if observed.truth() && generation.truth() && !observed.same(generation) {
             return progressing(words.unobserved);
         }
-        let reason = condition.reason().unwrap_or("Unknown");
+        let (reason, message) = (condition.at("reason"), condition.message());
         if condition.has("False") {
-            let message = condition.message_or("Unknown error");
-            return degraded(if reason == "ReconciliationError" {
+            let message = message.shown_or("Unknown error");
+            return degraded(if reason.equals("ReconciliationError") {
                 format!("{}: {message}", words.failed)
             } else {
-                format!("{} ({reason}): {message}", words.not_ready)
+                format!(
+                    "{} ({}): {message}",
+                    words.not_ready,
+                    reason.shown_or("Unknown")
+                )
             });
         }
         if let Some(unknown) = words.unknown
             && condition.has("Unknown")
         {
-            let message = condition.message_or("Unknown");
+            let (reason, message) = (reason.shown_or("Unknown"), message.shown_or("Unknown"));
             return progressing(format!("{unknown} ({reason}): {message}"));
         }
     }
@@ -127,7 +128,12 @@ fn argo_commit_status(view: View<'_>) -> Judged {
     if let Some(verdict) = ready(view, &words, &["Ready"])? {
         return Ok(Some(verdict));
     }
-    let applications = view.list("/status/applicationsSelected")?.len();
+    let applications = view.at("/status/applicationsSelected").if_true();
+    let applications = if applications.exists() {
+        applications.length()
+    } else {
+        0
+    };
     if applications == 0 {
         return degraded("Argo CD commit status has no applications configured");
     }
@@ -148,12 +154,12 @@ fn commit_status(view: View<'_>) -> Judged {
     if let Some(verdict) = ready(view, &words, &["Ready"])? {
         return Ok(Some(verdict));
     }
-    match (view.text("/status/sha"), view.text("/status/phase")) {
-        (Some(sha), Some(phase)) => {
-            healthy(format!("Commit status for commit {sha} reports {phase}"))
-        }
-        _ => healthy("Commit status is healthy"),
+    let (sha, phase) = (view.at("/status/sha"), view.at("/status/phase"));
+    if !sha.truth() || !phase.truth() {
+        return healthy("Commit status is healthy");
     }
+    let (sha, phase) = (sha.shown(), phase.shown());
+    healthy(format!("Commit status for commit {sha} reports {phase}"))
 }
 
 fn pull_request(view: View<'_>) -> Judged {
@@ -171,7 +177,10 @@ fn pull_request(view: View<'_>) -> Judged {
     if !view.truth("/status/id") || !view.truth("/status/state") {
         return healthy("Pull request is healthy");
     }
-    let (state, id) = (view.show("/status/state")?, view.show("/status/id")?);
+    let (state, id) = (
+        view.at("/status/state").shown(),
+        view.at("/status/id").shown(),
+    );
     healthy(format!("Pull request is {state} as PR {id}"))
 }
 
@@ -232,217 +241,31 @@ fn web_commit_status(view: View<'_>) -> Judged {
 
 /// The environments of a gate, by phase.
 fn branches(view: View<'_>, reconciled: &str, what: &str, passed: &str) -> Judged {
-    let environments = view.list("/status/environments")?;
-    if environments.is_empty() {
+    let environments = view.at("/status/environments").if_true();
+    if !environments.exists() || environments.length() == 0 {
         return healthy(format!("{reconciled} reconciled"));
     }
     let (mut failed, mut pending, mut good) = (Vec::new(), Vec::new(), 0);
-    for environment in environments {
-        let branch = environment["branch"].as_str().unwrap_or("?");
-        match environment["phase"].as_str().unwrap_or("pending") {
-            "failure" => failed.push(branch),
-            "success" => good += 1,
-            _ => pending.push(branch),
+    for environment in environments.list() {
+        let branch = || environment.at("branch");
+        match environment.at("phase").text() {
+            Some("failure") => failed.push(branch()),
+            Some("success") => good += 1,
+            _ => pending.push(branch()),
         }
     }
+    let names = |branches: &[Node<'_>]| {
+        let names: Vec<String> = branches.iter().map(|b| b.shown_or("?")).collect();
+        names.join(", ")
+    };
     if !failed.is_empty() {
-        return degraded(format!(
-            "{what} failed for branch(es): {}",
-            failed.join(", ")
-        ));
+        return degraded(format!("{what} failed for branch(es): {}", names(&failed)));
     }
     if !pending.is_empty() {
         return progressing(format!(
             "{what} pending for branch(es): {}",
-            pending.join(", ")
+            names(&pending)
         ));
     }
     healthy(format!("{what} {passed} for {good} environment(s)"))
-}
-
-/// Commit statuses of one side of an environment, counted.
-struct Tally<'a> {
-    pending: Vec<&'a str>,
-    failed: Vec<&'a str>,
-    good: usize,
-}
-
-impl<'a> Tally<'a> {
-    fn of(side: &'a Value) -> Self {
-        let mut tally = Self {
-            pending: Vec::new(),
-            failed: Vec::new(),
-            good: 0,
-        };
-        for status in side["commitStatuses"].as_array().into_iter().flatten() {
-            let key = status["key"].as_str().unwrap_or_default();
-            match status["phase"].as_str() {
-                Some("pending") => tally.pending.push(key),
-                Some("success") => tally.good += 1,
-                Some("failure") => tally.failed.push(key),
-                _ => {}
-            }
-        }
-        tally
-    }
-
-    fn is_clear(&self) -> bool {
-        self.pending.is_empty() && self.failed.is_empty()
-    }
-
-    fn describe(&self) -> String {
-        let mut text = format!(
-            "{} pending, {} successful, {} failed. ",
-            self.pending.len(),
-            self.good,
-            self.failed.len()
-        );
-        for (what, keys) in [("Pending", &self.pending), ("Failed", &self.failed)] {
-            if !keys.is_empty() {
-                text.push_str(&format!("{what} commit statuses: {}. ", keys.join(", ")));
-            }
-        }
-        text
-    }
-}
-
-fn sha(side: &Value) -> Option<&str> {
-    side.pointer("/dry/sha")?
-        .as_str()
-        .filter(|sha| !sha.is_empty())
-}
-
-fn short(sha: &str) -> &str {
-    sha.get(..7).unwrap_or(sha)
-}
-
-fn transfer_policy(view: View<'_>) -> Judged {
-    let words = Words {
-        initializing: "Initializing change transfer policy",
-        unobserved: "Waiting for change transfer policy spec update to be observed",
-        failed: "Change transfer policy reconciliation failed",
-        not_ready: "Change transfer policy reconciliation failed",
-        unknown: None,
-        missing: "Change transfer policy is not ready yet",
-    };
-    if let Some(verdict) = ready(view, &words, &["Ready"])? {
-        return Ok(Some(verdict));
-    }
-    let status = view.need("/status")?;
-    let (active, proposed) = (&status["active"], &status["proposed"]);
-    let Some(now) = sha(active) else {
-        return progressing("The active commit DRY SHA is missing or empty.");
-    };
-    let Some(next) = sha(proposed) else {
-        return progressing("The proposed commit DRY SHA is missing or empty.");
-    };
-    if now != next {
-        return progressing(format!(
-            "Promotion in progress from '{}' to '{}': {}",
-            short(now),
-            short(next),
-            Tally::of(proposed).describe()
-        ));
-    }
-    let tally = Tally::of(active);
-    if tally.is_clear() {
-        return healthy(format!(
-            "Environment is up-to-date on commit {}.",
-            short(now)
-        ));
-    }
-    healthy(format!(
-        "Environment is up-to-date, but there are non-successful active commit statuses: {}",
-        tally.describe()
-    ))
-}
-
-fn strategy(view: View<'_>) -> Judged {
-    let words = Words {
-        initializing: "Initializing promotion strategy",
-        unobserved: "Waiting for promotion strategy spec update to be observed",
-        failed: "Promotion strategy reconciliation failed",
-        not_ready: "Promotion strategy reconciliation failed",
-        unknown: None,
-        missing: "Promotion strategy is not ready yet",
-    };
-    if let Some(verdict) = ready(view, &words, &["Ready"])? {
-        return Ok(Some(verdict));
-    }
-    let environments = view.list("/status/environments")?;
-    let Some(first) = environments.first() else {
-        return degraded("Promotion strategy has no environments configured");
-    };
-    for environment in environments {
-        let branch = environment["branch"].as_str().unwrap_or_default();
-        if sha(&environment["active"]).is_none() {
-            return progressing(format!(
-                "The active commit DRY SHA is missing or empty in environment '{branch}'."
-            ));
-        }
-        if hydrated(environment).is_none() {
-            return progressing(format!(
-                "The proposed commit DRY SHA is missing or empty in environment '{branch}'."
-            ));
-        }
-    }
-    if environments
-        .iter()
-        .any(|environment| hydrated(environment) != hydrated(first))
-    {
-        return progressing(
-            "Not all environments have the same proposed commit SHA. This likely means the hydrator has not run for all environments yet.",
-        );
-    }
-    for environment in environments {
-        let (active, proposed) = (&environment["active"], &environment["proposed"]);
-        let dry = |side: &Value| side.pointer("/dry/sha").cloned();
-        if !proposed["dry"].is_object() {
-            return Err(view.fail("an environment has no proposed dry commit"));
-        }
-        if dry(active) != dry(proposed) {
-            return progressing(format!(
-                "Promotion in progress for environment '{}' from '{}' to '{}': {}Hydrator has processed dry commit '{}'. ",
-                environment["branch"].as_str().unwrap_or_default(),
-                short(sha(active).unwrap_or_default()),
-                short(sha(proposed).unwrap_or_default()),
-                Tally::of(proposed).describe(),
-                short(hydrated(environment).unwrap_or_default()),
-            ));
-        }
-    }
-    let unclear: Vec<String> = environments
-        .iter()
-        .filter_map(|environment| {
-            let tally = Tally::of(&environment["active"]);
-            let branch = environment["branch"].as_str().unwrap_or_default();
-            (!tally.is_clear()).then(|| {
-                format!(
-                    "{branch} ({} failed, {} pending)",
-                    tally.failed.len(),
-                    tally.pending.len()
-                )
-            })
-        })
-        .collect();
-    if !unclear.is_empty() {
-        return healthy(format!(
-            "Environments are up-to-date, but some environments have non-successful commit statuses: {}.",
-            unclear.join(", ")
-        ));
-    }
-    healthy(format!(
-        "All environments are up-to-date on commit '{}'. Hydrator has processed dry commit '{}'.",
-        short(sha(&first["active"]).unwrap_or_default()),
-        short(hydrated(first).unwrap_or_default())
-    ))
-}
-
-/// The dry commit that was hydrated for an environment: the one in the note, else the proposed one.
-fn hydrated(environment: &Value) -> Option<&str> {
-    environment
-        .pointer("/proposed/note/drySha")
-        .and_then(Value::as_str)
-        .filter(|sha| !sha.is_empty())
-        .or_else(|| sha(&environment["proposed"]))
 }

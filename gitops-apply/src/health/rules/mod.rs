@@ -23,11 +23,14 @@
 //!
 //! A test is atoms joined by `and` and `or` (`or` binds less). Atoms: `Ready=True` (type and status of
 //! a condition), `Ready` (its type), `reason=X`, `.path=value`, `.path!=value`, `.path=.other`,
-//! `.path<value`, `.path>value`, `.path^=prefix`, `.path in a|b`, `.path` (is there), `!.path`,
-//! `.path?` (is there and not false).
+//! `.path<value`, `.path>value`, `.path^=prefix`, `.path in a|b`, `.path is number`, `.path` (is
+//! there), `!.path`, `.path?` (is there and not false).
+//!
+//! An object of a shape that the rule does not expect is an error where the rule gets to it: a field
+//! of a number, conditions that are no list, a prefix of something that is no text, the order of a
+//! number and a text.
 
 mod parse;
-mod path;
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
@@ -36,10 +39,9 @@ use gitops_core::{
     health::{Health, HealthError, HealthStatus},
 };
 use parse::{Atom, Compare, Piece, Side, Statement, Template, Test, Verdict};
-pub(super) use path::{lookup, number, render};
 use serde_json::Value;
 
-use super::typed::malformed;
+use super::node::{Fault, Message, Node};
 
 /// Rules by kind.
 pub(super) struct Rules {
@@ -125,138 +127,117 @@ pub(super) fn matches_group(pattern: &str, group: &str) -> bool {
 }
 
 fn judge(object: &Manifest, body: &[Statement]) -> Result<Said, HealthError> {
-    for statement in body {
-        match statement {
-            Statement::Need(path) => {
-                if lookup(object, path).is_none() {
-                    return Err(malformed(object, format!("{} is missing", path.join("."))));
+    let fault = Fault::default();
+    let said = Run {
+        object,
+        fault: &fault,
+    }
+    .judge(body);
+    fault.settle(object, Ok(said))
+}
+
+/// One rule and one object.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    object: &'a Manifest,
+    fault: &'a Fault,
+}
+
+impl<'a> Run<'a> {
+    fn judge(self, body: &'a [Statement]) -> Said {
+        for statement in body {
+            match statement {
+                Statement::Need(path) => {
+                    self.lookup(path).need();
                 }
-            }
-            Statement::If(test, verdict) => {
-                if holds(test, object, None) {
-                    return state(verdict, object, None);
+                Statement::If(test, verdict) => {
+                    if self.holds(test, None) {
+                        return self.said(verdict, None);
+                    }
                 }
-            }
-            Statement::Each(clauses) => {
-                for condition in conditions(object)? {
-                    for (test, verdict) in clauses {
-                        if holds(test, object, Some(condition)) {
-                            return state(verdict, object, Some(condition));
+                Statement::Each(clauses) => {
+                    let conditions = Node::of(self.object, ["status", "conditions"], self.fault);
+                    for condition in conditions.list() {
+                        for (test, verdict) in clauses {
+                            if self.holds(test, Some(condition)) {
+                                return self.said(verdict, Some(condition));
+                            }
                         }
                     }
                 }
+                Statement::End(verdict) => return self.said(verdict, None),
             }
-            Statement::End(verdict) => return state(verdict, object, None),
+        }
+        Said::Nothing
+    }
+
+    fn lookup(self, path: &'a [String]) -> Node<'a> {
+        Node::of(self.object, path.iter().map(String::as_str), self.fault)
+    }
+
+    fn holds(self, test: &'a Test, condition: Option<Node<'a>>) -> bool {
+        let mut any = test.0.iter();
+        any.any(|all| all.iter().all(|atom| self.atom_holds(atom, condition)))
+    }
+
+    fn value(self, side: &'a Side, condition: Option<Node<'a>>) -> Node<'a> {
+        let nothing = Node::new(None, self.fault);
+        match side {
+            Side::Path(path) => self.lookup(path),
+            Side::Field(name) => condition.map_or(nothing, |condition| condition.at(name)),
+            Side::Literal(literal) => Node::new(Some(literal), self.fault),
         }
     }
-    Ok(Said::Nothing)
-}
 
-/// `status.conditions`; nothing is an empty list, something else than a list is an error.
-pub(super) fn conditions(object: &Manifest) -> Result<&[Value], HealthError> {
-    match object.pointer("/status/conditions") {
-        None | Some(Value::Null | Value::Object(_)) => Ok(&[]),
-        Some(Value::Array(conditions)) => Ok(conditions),
-        Some(_) => Err(malformed(object, "status.conditions is not a list")),
+    fn atom_holds(self, atom: &'a Atom, condition: Option<Node<'a>>) -> bool {
+        let left = self.value(&atom.left, condition);
+        let literal = |value: &'a Value| Node::new(Some(value), self.fault);
+        match &atom.compare {
+            Compare::Exists => left.exists(),
+            Compare::Missing => !left.exists(),
+            Compare::True => left.truth(),
+            Compare::Equal(right) => left.same(self.value(right, condition)),
+            Compare::NotEqual(right) => !left.same(self.value(right, condition)),
+            Compare::Less(right) => less(left, self.value(right, condition)),
+            Compare::Greater(right) => less(self.value(right, condition), left),
+            Compare::Prefix(prefix) => left.starts_with(prefix),
+            Compare::Number => left.number().is_some(),
+            Compare::In(values) => values.iter().any(|value| left.same(literal(value))),
+            Compare::Condition((kind, status), same) => {
+                left.equals(kind) && condition.is_some_and(|c| c.has(status)) == *same
+            }
+        }
     }
-}
 
-fn holds(test: &Test, object: &Manifest, condition: Option<&Value>) -> bool {
-    test.0
-        .iter()
-        .any(|all| all.iter().all(|atom| atom_holds(atom, object, condition)))
-}
+    fn said(self, verdict: &'a Verdict, condition: Option<Node<'a>>) -> Said {
+        let Some(status) = verdict.status else {
+            return Said::Verdict(None);
+        };
+        Said::Verdict(self.fill(&verdict.message, condition).verdict(status))
+    }
 
-fn value<'a>(
-    side: &'a Side,
-    object: &'a Manifest,
-    condition: Option<&'a Value>,
-) -> Option<&'a Value> {
-    let value = match side {
-        Side::Path(path) => lookup(object, path),
-        Side::Field(name) => condition?.get(name),
-        Side::Literal(literal) => Some(literal),
-    };
-    value.filter(|value| !value.is_null())
-}
-
-fn atom_holds(atom: &Atom, object: &Manifest, condition: Option<&Value>) -> bool {
-    let left = value(&atom.left, object, condition);
-    match &atom.compare {
-        Compare::Exists => left.is_some(),
-        Compare::Missing => left.is_none(),
-        Compare::True => left.is_some_and(|value| *value != Value::Bool(false)),
-        Compare::Equal(right) => equal(left, value(right, object, condition)),
-        Compare::NotEqual(right) => !equal(left, value(right, object, condition)),
-        Compare::Less(right) => less(left, value(right, object, condition)),
-        Compare::Greater(right) => less(value(right, object, condition), left),
-        Compare::Prefix(prefix) => left
-            .and_then(Value::as_str)
-            .is_some_and(|text| text.starts_with(prefix.as_str())),
-        Compare::In(values) => values.iter().any(|value| equal(left, Some(value))),
-        Compare::Condition(wanted, same) => {
-            left.and_then(Value::as_str) == Some(wanted.0.as_str())
-                && (condition
-                    .and_then(|c| c.get("status"))
-                    .and_then(Value::as_str)
-                    == Some(wanted.1.as_str()))
-                    == *same
+    fn fill(self, template: &'a Template, condition: Option<Node<'a>>) -> Message {
+        let any = |sides: &'a [Side]| {
+            let mut sides = sides.iter().map(|side| self.value(side, condition));
+            let first = sides.next();
+            first.map(|first| sides.fold(first, Node::or))
+        };
+        match template.0.as_slice() {
+            [Piece::Any(sides)] => any(sides).map_or_else(|| Message::from(""), Message::from),
+            pieces => {
+                let pieces = pieces.iter().map(|piece| match piece {
+                    Piece::Text(text) => text.clone(),
+                    Piece::Any(sides) => any(sides).map(Node::shown).unwrap_or_default(),
+                });
+                pieces.collect::<String>().into()
+            }
         }
     }
 }
 
-fn equal(a: Option<&Value>, b: Option<&Value>) -> bool {
-    match (a, b) {
-        (Some(Value::Number(a)), Some(Value::Number(b))) => a.as_f64() == b.as_f64(),
-        (a, b) => a == b,
-    }
-}
-
-fn less(a: Option<&Value>, b: Option<&Value>) -> bool {
-    match (a, b) {
-        (Some(Value::Number(a)), Some(Value::Number(b))) => a.as_f64() < b.as_f64(),
-        (Some(Value::String(a)), Some(Value::String(b))) => a < b,
-        _ => false,
-    }
-}
-
-fn state(
-    verdict: &Verdict,
-    object: &Manifest,
-    condition: Option<&Value>,
-) -> Result<Said, HealthError> {
-    let Some(status) = verdict.status else {
-        return Ok(Said::Verdict(None));
-    };
-    let message = fill(&verdict.message, object, condition)
-        .map_err(|what| malformed(object, format!("{what} is missing")))?;
-    Ok(Said::Verdict(Some(Health::new(status, message))))
-}
-
-fn fill(
-    template: &Template,
-    object: &Manifest,
-    condition: Option<&Value>,
-) -> Result<String, String> {
-    let part = |piece: &Piece| match piece {
-        Piece::Text(text) => Some(text.clone()),
-        Piece::Any(sides) => sides
-            .iter()
-            .find_map(|side| value(side, object, condition))
-            .and_then(render),
-    };
-    if let [piece] = template.0.as_slice() {
-        return Ok(part(piece).unwrap_or_default());
-    }
-    let mut message = String::new();
-    for piece in &template.0 {
-        let text = part(piece).ok_or_else(|| match piece {
-            Piece::Any(sides) => format!("{:?}", sides.first()),
-            Piece::Text(text) => text.clone(),
-        })?;
-        message.push_str(&text);
-    }
-    Ok(message)
+/// Nothing is less than nothing.
+fn less(a: Node<'_>, b: Node<'_>) -> bool {
+    a.exists() && b.exists() && a.less(b)
 }
 
 /// Reads a status.
@@ -310,6 +291,37 @@ mod tests {
             verdict(rule, object(Value::Null)),
             Some(Health::new(HealthStatus::Progressing, "Waiting"))
         );
+    }
+
+    #[test]
+    fn odd_shapes_are_errors_only_where_the_rule_gets() {
+        let rule = "g/K:\n  if .status.phase^=Run: Healthy\n  each A: Degraded {message}\n  if .status.n is number and .status.n>1: Healthy {.status.n}\n  Progressing Waiting\n";
+        let rules = Rules::parse(&[rule]).unwrap();
+        let judge = |status: Value| {
+            let object = json!({"apiVersion": "g/v1", "kind": "K", "status": status});
+            rules
+                .assess(&Manifest::try_from(object).unwrap())
+                .unwrap()
+                .is_err()
+        };
+        for wrong in [
+            json!(1),
+            json!({"phase": 1}),
+            json!({"conditions": "x"}),
+            json!({"conditions": [1]}),
+        ] {
+            assert!(judge(wrong.clone()), "{wrong}");
+        }
+        for good in [
+            json!("x"),
+            json!({"phase": "Run", "conditions": 1}),
+            json!({"conditions": [{"type": "A"}, 1]}),
+            json!({"conditions": [null]}),
+            json!({"n": "2"}),
+            json!({"n": 2}),
+        ] {
+            assert!(!judge(good.clone()), "{good}");
+        }
     }
 
     #[test]

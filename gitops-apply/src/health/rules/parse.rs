@@ -40,6 +40,7 @@ pub(super) enum Compare {
     Less(Side),
     Greater(Side),
     Prefix(String),
+    Number,
     In(Vec<Value>),
     /// Type and status of a condition; the status is this one, or is not.
     Condition((String, String), bool),
@@ -198,6 +199,9 @@ fn atom(text: &str) -> Result<Atom, String> {
             .map(|value| literal(value.trim()))
             .collect();
         return make(left, Compare::In(values));
+    }
+    if let Some(number) = text.strip_suffix(" is number") {
+        return make(number, Compare::Number);
     }
     if let Some(missing) = text.strip_prefix('!') {
         return make(missing, Compare::Missing);

@@ -25,6 +25,7 @@ use gitops_core::{
     Manifest,
     clock::Timestamp,
     diff::{DiffOptions, Differ as _},
+    object::{CompactManifest, CompactPool},
     schema::{Schema, Schemas as _},
 };
 use gitops_diff::{
@@ -38,6 +39,25 @@ struct Pair {
     desired: Manifest,
     live: Manifest,
     schema: Arc<Schema>,
+}
+
+/// A pair whose live object is in a cache, which decodes it when it is looked into.
+struct Cached {
+    desired: Manifest,
+    live: CompactManifest,
+    schema: Arc<Schema>,
+}
+
+impl Cached {
+    fn all(pairs: &[Pair]) -> Vec<Self> {
+        let mut pool = CompactPool::default();
+        let cached = |pair: &Pair| Self {
+            desired: pair.desired.clone(),
+            live: CompactManifest::new(&pair.live, &mut pool),
+            schema: Arc::clone(&pair.schema),
+        };
+        pairs.iter().map(cached).collect()
+    }
 }
 
 fn object(value: Value) -> Manifest {
@@ -108,8 +128,26 @@ fn pair(desired: Manifest) -> Pair {
     }
 }
 
+/// The pairs as a program gets them: read from text, first what was rendered, then what an API
+/// server sends, each object in one go.
+fn read(pairs: &[Pair]) -> Vec<Pair> {
+    let text = |object: &Manifest| serde_json::to_string(object).expect("it is JSON");
+    let object = |text: String| -> Manifest { serde_json::from_str(&text).expect("an object") };
+    let desired = pairs.iter().map(|pair| text(&pair.desired));
+    let desired: Vec<Manifest> = desired.map(object).collect();
+    let live = pairs.iter().map(|pair| text(&pair.live));
+    let live: Vec<Manifest> = live.map(object).collect();
+    let both = desired.into_iter().zip(live).zip(pairs);
+    both.map(|((desired, live), pair)| Pair {
+        desired,
+        live,
+        schema: Arc::clone(&pair.schema),
+    })
+    .collect()
+}
+
 fn pairs() -> Vec<Pair> {
-    (0..1000)
+    let made: Vec<Pair> = (0..1000)
         .map(|number| {
             pair(match number % 3 {
                 0 => deployment(number),
@@ -117,7 +155,8 @@ fn pairs() -> Vec<Pair> {
                 _ => config_map(number),
             })
         })
-        .collect()
+        .collect();
+    read(&made)
 }
 
 /// How a desired object is changed.
@@ -194,7 +233,7 @@ fn wide_deployment(containers: usize) -> Manifest {
 
 /// Least processor time of five rounds over all pairs, in µs per pair. The kernel counts in steps
 /// of some milliseconds, so that each round lasts for many.
-fn each(pairs: &[Pair], mut work: impl FnMut(&Pair)) -> f64 {
+fn each<P>(pairs: &[P], mut work: impl FnMut(&P)) -> f64 {
     let mut round = || {
         let (start, since, mut done) = (processor_time(), Instant::now(), 0_u32);
         while since.elapsed() < Duration::from_millis(200) {
@@ -216,50 +255,86 @@ fn kilobytes(pairs: &[Pair]) -> usize {
     all / pairs.len() / 1000
 }
 
-fn row(name: &str, pairs: &[Pair]) {
+/// What is measured of pairs of a kind: a proof, and diffs after edits.
+fn columns<P>(
+    pairs: &[Pair],
+    kept: impl Fn(&[Pair]) -> Vec<P>,
+    parts: impl Fn(&P, &mut dyn FnMut(&Manifest, &Manifest, &Schema)),
+) -> String {
     let schemas = bundled_schemas();
     let differ = StructuralDiffer::default();
     let options = DiffOptions::default();
-    let strict = each(pairs, |pair| {
-        let schema = Some(&*pair.schema);
-        assert!(is_strictly_unchanged(
-            black_box(&pair.desired),
-            &pair.live,
-            "gitops",
-            schema
-        ));
-    });
-    let diff_of = |pair: &Pair| {
-        let diff = differ.diff(
-            black_box(&pair.desired),
-            Some(&pair.live),
-            &schemas,
-            &options,
-        );
+    let diff_of = |desired: &Manifest, live: &Manifest| {
+        let diff = differ.diff(black_box(desired), Some(live), &schemas, &options);
         black_box(diff.expect("it fits"))
     };
-    let diff = |pairs: &[Pair]| each(pairs, |pair| drop(diff_of(pair)));
-    let changed = |edit| -> Vec<Pair> { pairs.iter().map(|pair| edited(pair, edit)).collect() };
-    let label = changed(Edit::Label);
-    let read = each(&label, |pair| {
-        let predicted = diff_of(pair).predicted.expect("a prediction");
-        black_box(predicted.as_map().len());
+    let unchanged = kept(pairs);
+    let strict = each(&unchanged, |pair| {
+        parts(pair, &mut |desired, live, schema| {
+            let schema = Some(schema);
+            assert!(is_strictly_unchanged(
+                black_box(desired),
+                live,
+                "gitops",
+                schema
+            ));
+        });
     });
-    eprint!(
-        "{name}, {} kB live: strict proof {strict:.1} µs, diff of unchanged {:.1} µs, of a new label \
-         {:.1} µs, with the prediction read {read:.1} µs",
-        kilobytes(pairs),
-        diff(pairs),
+    let diff = |pairs: &[P]| {
+        each(pairs, |pair| {
+            parts(pair, &mut |desired, live, _| drop(diff_of(desired, live)));
+        })
+    };
+    let read = |pairs: &[P]| {
+        each(pairs, |pair| {
+            parts(pair, &mut |desired, live, _| {
+                let predicted = diff_of(desired, live).predicted.expect("a prediction");
+                black_box(predicted.as_map().len());
+            });
+        })
+    };
+    let changed = |edit| -> Vec<P> {
+        let edited: Vec<Pair> = pairs.iter().map(|pair| edited(pair, edit)).collect();
+        kept(&edited)
+    };
+    let label = changed(Edit::Label);
+    let mut out = format!(
+        "strict proof {strict:.1} µs, diff of unchanged {:.1} µs, of a new label {:.1} µs, with the \
+         prediction read {:.1} µs",
+        diff(&unchanged),
         diff(&label),
+        read(&label),
     );
     if pairs.iter().all(|pair| pair.desired.kind() == "Deployment") {
-        eprint!(
-            ", of another image {:.1} µs, without a variable {:.1} µs",
-            diff(&changed(Edit::Image)),
-            diff(&changed(Edit::Variable))
-        );
+        for (name, edit) in [
+            ("another image", Edit::Image),
+            ("one variable less", Edit::Variable),
+        ] {
+            let changed = changed(edit);
+            let (diff, read) = (diff(&changed), read(&changed));
+            let _ = write!(out, ", of {name} {diff:.1} µs, read {read:.1} µs");
+        }
     }
-    eprintln!();
+    out
+}
+
+fn row(name: &str, pairs: &[Pair]) {
+    let trees = |pairs: &[Pair]| -> Vec<Pair> {
+        let same = |pair: &Pair| Pair {
+            desired: pair.desired.clone(),
+            live: pair.live.clone(),
+            schema: Arc::clone(&pair.schema),
+        };
+        pairs.iter().map(same).collect()
+    };
+    let as_trees = columns(pairs, trees, |pair, work| {
+        work(&pair.desired, &pair.live, &pair.schema);
+    });
+    eprintln!("{name}, {} kB live, decoded: {as_trees}", kilobytes(pairs));
+    let cached = columns(pairs, Cached::all, |pair, work| {
+        work(&pair.desired, &pair.live.manifest(), &pair.schema);
+    });
+    eprintln!("{name}, {} kB live, of a cache: {cached}", kilobytes(pairs));
 }
 
 /// Runs gitops-engine on the same pairs and prints what it measured.
@@ -335,7 +410,8 @@ fn print_table() {
     run_peer("new label", &labelled);
     let of_kind = |kind: &str| -> Vec<Pair> {
         let of_kind = all.iter().filter(|pair| pair.desired.kind() == kind);
-        of_kind.map(|found| pair(found.desired.clone())).collect()
+        let of_kind: Vec<Pair> = of_kind.map(|found| pair(found.desired.clone())).collect();
+        read(&of_kind)
     };
     for kind in ["Deployment", "Service", "ConfigMap"] {
         row(kind, &of_kind(kind));
@@ -346,17 +422,25 @@ fn print_table() {
         .map(|pair| edited(pair, Edit::Image))
         .collect();
     run_peer("Deployments with another image", &images);
-    row("one Deployment again and again", &[pair(deployment(0))]);
+    let variables: Vec<Pair> = of_kind("Deployment")
+        .iter()
+        .map(|pair| edited(pair, Edit::Variable))
+        .collect();
+    run_peer("Deployments with one variable less", &variables);
+    row(
+        "one Deployment again and again",
+        &read(&[pair(deployment(0))]),
+    );
     for containers in [10, 30, 100, 1000] {
         row(
             &format!("{containers} containers"),
-            &[pair(wide_deployment(containers))],
+            &read(&[pair(wide_deployment(containers))]),
         );
     }
     for properties in [200, 2000] {
         row(
             &format!("CRD of {properties} properties"),
-            &[pair(definition(properties))],
+            &read(&[pair(definition(properties))]),
         );
     }
 }
@@ -399,6 +483,19 @@ fn diff(criterion: &mut Criterion) {
         bencher.iter(|| {
             for (known, desired, live) in &known {
                 assert!(black_box(known).proves(desired, live));
+            }
+        });
+    });
+    let cached = Cached::all(&pairs);
+    group.bench_function("strict proof, of a cache", |bencher| {
+        bencher.iter(|| {
+            for pair in &cached {
+                assert!(is_strictly_unchanged(
+                    black_box(&pair.desired),
+                    &pair.live.manifest(),
+                    "gitops",
+                    Some(&pair.schema),
+                ));
             }
         });
     });

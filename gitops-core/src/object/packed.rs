@@ -101,7 +101,7 @@ const EMPTY_OBJECT: u8 = b'e';
 const DEEPEST: usize = 100;
 
 /// As few fields are quicker put into a map one by one.
-const FEW: usize = 4;
+const FEW: usize = 6;
 
 /// Digits of a size, of seven bits each.
 const SIZE: usize = 4;

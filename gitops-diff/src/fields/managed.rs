@@ -29,7 +29,7 @@ impl Operation {
 }
 
 /// What tells entries of `managedFields` apart. An applier has one entry whatever the version.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ManagerId {
     /// Name of the field manager.
     pub manager: String,
@@ -66,14 +66,6 @@ impl ManagerId {
         }
     }
 }
-
-impl PartialEq for ManagerId {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for ManagerId {}
 
 impl PartialOrd for ManagerId {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {

@@ -35,6 +35,7 @@ mod strings;
 mod url;
 
 pub(crate) use self::dates::DurationObject;
+pub(crate) use self::regex::regex_error;
 
 use std::{
     collections::HashMap,

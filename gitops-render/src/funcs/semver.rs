@@ -5,15 +5,21 @@ use std::{any::Any, borrow::Cow};
 use gitops_core::version::{Constraint, Version};
 
 use super::{Concrete, Registry};
-use crate::template::{CallError, Context, Kind, Object, Signature, Str, Type, Value};
+use crate::template::{CallError, Context, Kind, Object, Signature, Str, Type, Value, marked};
 
 pub(super) fn register(registry: &mut Registry) {
     registry.add("semver", |text: Str| {
         parse(&text).map(|version| Concrete(Value::object(VersionObject::pointer(version))))
     });
     registry.add("semverCompare", |constraint: Str, version: Str| {
-        let constraint = Constraint::parse(&constraint.to_str())
-            .map_err(|error| CallError::new(error.to_string()))?;
+        let constraint = match constraint.as_str() {
+            Some(text) => Constraint::parse(text),
+            None => Constraint::parse(&marked(&constraint)),
+        };
+        let constraint = constraint.map_err(|error| {
+            // Quoted as the bytes that are marked.
+            CallError::new(error.to_string().replace("\\U000f00", "\\x"))
+        })?;
         Ok::<_, CallError>(constraint.matches(&parse(&version)?))
     });
 }

@@ -35,9 +35,19 @@ pub(crate) fn compile(schema: &[u8]) -> Result<Schema, String> {
         .add_resource(URL, text.clone())
         .map_err(|error| error.to_string())?;
     let mut schemas = Schemas::new();
-    let index = compiler
-        .compile(URL, &mut schemas)
-        .map_err(|error| compile_error(&error))?;
+    let index = compiler.compile(URL, &mut schemas).map_err(|error| {
+        match (&error, text.get("$schema")) {
+            // A name without a scheme is one that nothing loads.
+            (boon::CompileError::ParseUrlError { .. }, Some(Value::String(name)))
+            | (boon::CompileError::InvalidMetaSchemaUrl { .. }, Some(Value::String(name)))
+                if !name.contains(':') =>
+            {
+                let name = quote(name.split('#').next().unwrap_or_default());
+                format!("failing loading {name}: no URLLoader registered for {name}")
+            }
+            _ => compile_error(&error),
+        }
+    })?;
     Ok(Schema {
         text,
         schemas,
@@ -95,7 +105,8 @@ fn compile_error(error: &boon::CompileError) -> String {
         E::UnsupportedDraft { url } => format!("draft {} is not supported", quote(url)),
         E::MetaSchemaCycle { url } => format!("cycle in resolving $schema in {}", quote(url)),
         E::InvalidRegex { url, regex, src } => {
-            format!("invalid regex {} at {}: {src}", quote(regex), quote(url))
+            let reason = crate::funcs::regex_error(regex).unwrap_or_else(|| src.to_string());
+            format!("invalid regex {} at {}: {reason}", quote(regex), quote(url))
         }
         other => other.to_string(),
     }
@@ -177,7 +188,7 @@ impl Describer<'_> {
             ErrorKind::OneOf(_) => place.keyword = "oneOf",
             _ => {}
         }
-        for cause in &error.causes {
+        for cause in in_order(&error.causes) {
             self.error(cause, &place, below);
         }
     }
@@ -204,6 +215,19 @@ impl Describer<'_> {
         };
         list("prefixItems").max(list("items"))
     }
+}
+
+/// Causes as they come, but for properties that nothing evaluated, which come in any order: by name.
+fn in_order<'c, 's, 'v>(causes: &'c [ValidationError<'s, 'v>]) -> Vec<&'c ValidationError<'s, 'v>> {
+    let is_unordered =
+        |cause: &ValidationError<'_, '_>| cause.schema_url.contains("/unevaluatedProperties");
+    let mut ordered: Vec<_> = causes.iter().collect();
+    for run in ordered.chunk_by_mut(|a, b| is_unordered(a) && is_unordered(b)) {
+        if run.len() > 1 {
+            run.sort_by_cached_key(|cause| cause.instance_location.to_string());
+        }
+    }
+    ordered
 }
 
 /// One part of the way from a schema to one within it.
@@ -351,7 +375,14 @@ fn reason(kind: &ErrorKind<'_, '_>) -> String {
         }
         K::Const { want } if is_container(want) => "'const' failed".to_owned(),
         K::Const { want } => format!("value must be {}", shown(want)),
-        K::Format { got, want, err } => format!("{} is not valid {want}: {err}", shown(got)),
+        K::Format { got, want, err } => {
+            let regex_error = match &**got {
+                Value::String(pattern) if *want == "regex" => crate::funcs::regex_error(pattern),
+                _ => None,
+            };
+            let reason = regex_error.unwrap_or_else(|| err.to_string());
+            format!("{} is not valid {want}: {reason}", shown(got))
+        }
         K::MinProperties { got, want } => bounds("minProperties", *got, *want),
         K::MaxProperties { got, want } => bounds("maxProperties", *got, *want),
         K::AdditionalProperties { got } => {

@@ -116,6 +116,12 @@ fn compile(
     compiled(pattern).map_err(|error| failure.error(&error, pattern))
 }
 
+/// What Go says of a pattern that it cannot read.
+pub(crate) fn regex_error(pattern: &str) -> Option<String> {
+    let error = syntax::translate(pattern).err()?;
+    Some(error.to_string())
+}
+
 /// Patterns that a thread keeps compiled: templates use few patterns very often.
 const KEPT: usize = 64;
 

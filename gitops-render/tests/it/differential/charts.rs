@@ -11,7 +11,7 @@ use gitops_render::{
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::{expressions::Generator, flags, peer::Answer, random::Random, texts};
+use super::{expressions::Generator, flags, manifests, peer::Answer, random::Random, texts};
 
 /// The flags of `helm template`; `{{PLACE}}` is the folder of the case.
 #[derive(Default, Clone, Debug, Serialize)]
@@ -267,8 +267,14 @@ impl ChartGenerator {
         } else {
             metadata.push_str(&declared);
         }
+        if self.random().chance(10) {
+            metadata.push_str(self.random().pick(manifests::CHART_LINES));
+        }
         self.add(&format!("{folder}/Chart.yaml"), &metadata);
-        if self.random().chance(90) {
+        if self.random().chance(6) {
+            let text = self.random().pick(manifests::VALUES);
+            self.add(&format!("{folder}/values.yaml"), text);
+        } else if self.random().chance(90) {
             let values = self.values(&names, depth);
             let text = if self.random().chance(70) {
                 gitops_core::yaml::to_string(&values)
@@ -474,7 +480,10 @@ impl ChartGenerator {
             self.add(&format!("{folder}/.helmignore"), rules);
         }
         if self.random().chance(12) {
-            let schema = self.random().pick(&[
+            let schema = if self.random().chance(50) {
+                self.random().pick(manifests::SCHEMAS)
+            } else {
+                self.random().pick(&[
                 "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}}}",
                 "{\"required\":[\"a\"]}",
                 "{\"properties\":{\"n\":{\"type\":\"number\",\"minimum\":3}}}",
@@ -485,12 +494,16 @@ impl ChartGenerator {
                 "{\"properties\":{\"m\":{\"additionalProperties\":{\"type\":[\"string\",\"null\"]},\"maxProperties\":1}}}",
                 "{\"type\":\"nope\"}",
                 "{",
-            ]);
+            ])
+            };
             self.add(&format!("{folder}/values.schema.json"), schema);
         }
     }
 
     fn template(&mut self, name: &str, subs: &[String]) -> String {
+        if self.random().chance(20) {
+            return manifests::manifest(self.random());
+        }
         let form = if self.random().chance(70) {
             // The forms that fail or print nothing are rarer than their number.
             let at = self.random().below(24);
@@ -537,7 +550,12 @@ impl ChartGenerator {
         for index in 0..self.random().below(3) {
             let values = self.values(&subs, 0);
             let name = format!("given-{index}.yaml");
-            self.add(&name, &gitops_core::yaml::to_string(&values));
+            let text = if self.random().chance(8) {
+                self.random().pick(manifests::VALUES).to_owned()
+            } else {
+                gitops_core::yaml::to_string(&values)
+            };
+            self.add(&name, &text);
             flags.values.push(format!("{{{{PLACE}}}}/{name}"));
         }
         for _ in 0..self.random().below(3) {

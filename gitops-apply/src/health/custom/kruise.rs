@@ -10,6 +10,7 @@ use super::{
 pub(super) fn check(group: &str, kind: &str) -> Option<Check> {
     Some(match (group, kind) {
         ("apps.kruise.io", "AdvancedCronJob") => cron_job,
+        ("apps.kruise.io", "BroadcastJob") => broadcast_job,
         ("apps.kruise.io", "CloneSet") => clone_set,
         ("apps.kruise.io", "DaemonSet") => daemon_set,
         ("apps.kruise.io", "StatefulSet") => stateful_set,
@@ -35,6 +36,24 @@ fn cron_job(view: View<'_>) -> Judged {
         healthy("AdvancedCronJobs has run successfully")
     } else {
         degraded("AdvancedCronJobs has not run successfully")
+    }
+}
+
+fn broadcast_job(view: View<'_>) -> Judged {
+    let running = "BroadcastJob is still running";
+    if !view.has("/status") {
+        return progressing(running);
+    }
+    let is_zero = |pointer: &str| view.number(pointer) == Some(0.0);
+    let phase = view.text("/status/phase");
+    if view.same("/status/desired", "/status/succeeded") && phase == Some("completed") {
+        healthy("BroadcastJob is completed successfully")
+    } else if phase == Some("failed") && !is_zero("/status/failed") {
+        degraded("BroadcastJob failed")
+    } else if phase == Some("paused") && is_paused(view.need("/spec")) {
+        suspended("BroadcastJob is Paused")
+    } else {
+        progressing(running)
     }
 }
 

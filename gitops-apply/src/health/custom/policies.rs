@@ -151,29 +151,27 @@ fn cluster_binding(view: View<'_>) -> Judged {
     if !view.has("/status") {
         return progressing(INSUFFICIENT);
     }
-    let (clusters, reports) = spread(view);
+    let clusters = view.need("/spec").at("clusters");
     if !clusters.exists() || clusters.length() == 0 {
         return progressing(INSUFFICIENT);
     }
+    let reports = view.at("/status/aggregatedStatus");
     if !reports.exists() || clusters.length() != reports.length() {
         return progressing(INSUFFICIENT);
     }
     reported(reports)
 }
 
-/// The clusters that an object is meant for, and what they report.
-fn spread(view: View<'_>) -> (Node<'_>, Node<'_>) {
-    let clusters = view.need("/spec").at("clusters");
-    (clusters, view.at("/status/aggregatedStatus"))
-}
-
 fn binding(view: View<'_>) -> Judged {
     if !view.has("/status") {
         return progressing(INSUFFICIENT);
     }
-    let (clusters, reports) = spread(view);
-    if clusters.exists() && clusters.length() == 0
-        || !reports.exists()
+    let clusters = view.need("/spec").at("clusters");
+    if clusters.exists() && clusters.length() == 0 {
+        return progressing(INSUFFICIENT);
+    }
+    let reports = view.at("/status/aggregatedStatus");
+    if !reports.exists()
         || reports.length() == 0
         || clusters.exists() && clusters.length() != reports.length()
     {

@@ -63,7 +63,11 @@ fn spin_app(view: View<'_>) -> Judged {
         return degraded(why);
     }
     let lacks = ready.less(desired);
-    let (ready, desired) = (ready.shown(), desired.shown());
+    let whole = |count: Node<'_>| match count.number() {
+        Some(number) => number.trunc().to_string(),
+        None => count.shown(),
+    };
+    let (ready, desired) = (whole(ready), whole(desired));
     if lacks {
         progressing(format!(
             "Waiting for replicas to be ready ({ready}/{desired})"

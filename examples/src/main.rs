@@ -25,7 +25,10 @@ fn main() {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(run()),
+        // On a worker: what runs on this thread is woken through the workers each time.
+        Ok(runtime) => runtime
+            .block_on(runtime.spawn(run()))
+            .unwrap_or_else(|error| Err(error.into())),
         Err(error) => Err(error.into()),
     };
     match result {

@@ -141,6 +141,22 @@ fn json_value() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
+    /// What a server answers in JSON and what a file says in YAML is one number, or a diff would
+    /// show a change that nobody made.
+    #[test]
+    fn json_and_yaml_read_the_same_floats(bits in any::<u64>(), digits in "[1-9][0-9]{0,19}\\.[0-9]{1,20}") {
+        let float = f64::from_bits(bits);
+        let mut texts = vec![digits];
+        if float.is_finite() {
+            texts.push(format!("{float:e}"));
+        }
+        for text in texts {
+            let of_json: Value = serde_json::from_str(&text).unwrap();
+            let of_yaml = yaml::from_str(&text).unwrap();
+            prop_assert_eq!(of_json.as_f64(), of_yaml.as_f64(), "{}", text);
+        }
+    }
+
     #[test]
     fn a_part_is_an_error_where_the_whole_is(text in yaml_like()) {
         let text = format!("a: {text}");

@@ -135,35 +135,33 @@ impl DirTree {
         }
     }
 
-    /// Opens what is at a clean path. A symlink is no plain file: its target is looked up first.
-    fn open_file(&self, path: &str) -> Result<Option<(fs::File, fs::Metadata)>, TreeError> {
-        let is_reachable = match path.rsplit_once('/') {
-            Some((parent, _)) => self.is_inside(parent)?,
-            None => true,
-        };
-        if !is_reachable {
+    /// Opens the regular file at a clean path; `None` where there is none, or a directory.
+    fn open_file(&self, path: &str) -> Result<Option<(fs::File, u64)>, TreeError> {
+        if let Some((parent, _)) = path.rsplit_once('/')
+            && !self.is_inside(parent)?
+        {
             return Ok(None);
         }
-        let opened = match open_without_following(&self.root.join(path)) {
+        let file = match open_without_following(&self.root.join(path)) {
+            Ok(file) => file,
             Err(error) if is_absent(&error) => return Ok(None),
-            Err(_) => None,
-            Ok(file) => Some(file),
-        };
-        let file = match opened {
-            Some(file) => file,
-            None => match self.locate(path)? {
+            // A symlink, or something that looking it up says more about.
+            Err(_) => match self.locate(path)? {
                 Some((place, metadata)) if metadata.is_file() => {
                     open_without_following(&place).map_err(|error| failed(path, error))?
                 }
-                Some((_, metadata)) if !metadata.is_dir() => {
-                    let error = io::Error::other("it is not a regular file");
-                    return Err(failed(path, error));
-                }
+                Some((_, metadata)) if !metadata.is_dir() => return Err(irregular(path)),
                 _ => return Ok(None),
             },
         };
         let metadata = file.metadata().map_err(|error| failed(path, error))?;
-        Ok(Some((file, metadata)))
+        if metadata.is_dir() {
+            return Ok(None);
+        }
+        if !metadata.is_file() {
+            return Err(irregular(path));
+        }
+        Ok(Some((file, metadata.len())))
     }
 
     fn kind(&self, path: &str, entry: &fs::DirEntry) -> Result<EntryKind, TreeError> {
@@ -225,27 +223,23 @@ impl DirTree {
 
 impl FileTree for DirTree {
     fn read(&self, path: &str) -> Result<Option<Bytes>, TreeError> {
+        use io::Read as _;
         let path = clean_path(path)?;
-        let Some((mut file, metadata)) = self.open_file(&path)? else {
+        let Some((file, size)) = self.open_file(&path)? else {
             return Ok(None);
         };
-        if metadata.is_dir() {
-            return Ok(None);
-        }
-        if !metadata.is_file() {
-            let error = io::Error::other("it is not a regular file");
-            return Err(failed(&path, error));
-        }
-        if metadata.len() > self.limits.file_bytes {
+        if size > self.limits.file_bytes {
             return Err(TreeError::LimitExceeded {
                 path,
                 limit: "file size in bytes",
                 allowed: self.limits.file_bytes,
             });
         }
-        let mut content = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
-        let read = fill(&mut file, &mut content).map_err(|error| failed(&path, error))?;
-        content.truncate(read);
+        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        // A file can grow between the look at its size and the read.
+        file.take(size)
+            .read_to_end(&mut content)
+            .map_err(|error| failed(&path, error))?;
         Ok(Some(content.into()))
     }
 
@@ -358,19 +352,8 @@ fn open_without_following(path: &Path) -> io::Result<fs::File> {
     fs::File::open(path)
 }
 
-/// Reads until a buffer is full or the file ends; how much was read.
-fn fill(file: &mut fs::File, buffer: &mut [u8]) -> io::Result<usize> {
-    use io::Read as _;
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
+fn irregular(path: &str) -> TreeError {
+    failed(path, io::Error::other("it is not a regular file"))
 }
 
 fn outside(path: &str) -> TreeError {

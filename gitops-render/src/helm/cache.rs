@@ -24,15 +24,22 @@ use crate::{
 pub(crate) struct Cache {
     /// Compiled templates by the paths of all charts: conditions and aliases change those.
     programs: Mutex<HashMap<u64, Arc<Program>>>,
-    /// Documents that were read, where later renders may give the same.
-    documents: Option<Mutex<Generations>>,
-    /// What templates gave last, by path.
-    files: Mutex<HashMap<Arc<str>, Arc<RenderedFile>>>,
+    /// What came out, where later renders may give the same.
+    rendered: Option<Rendered>,
     /// Schemas of values by their places in memory, where the chart keeps their texts.
     #[cfg(feature = "schema")]
     schemas: Mutex<HashMap<usize, Arc<Result<Schema, String>>>>,
     /// Texts of files by their places in memory, where the chart keeps them.
     texts: Mutex<HashMap<usize, Arc<str>>>,
+}
+
+/// What came out of earlier renders.
+#[derive(Default)]
+struct Rendered {
+    /// Documents that were read.
+    documents: Mutex<Generations>,
+    /// What templates gave last, by path.
+    files: Mutex<HashMap<Arc<str>, Arc<RenderedFile>>>,
 }
 
 /// How many sets of subcharts are kept.
@@ -45,7 +52,7 @@ impl Cache {
     /// A cache that keeps documents too.
     pub(crate) fn with_documents() -> Self {
         Self {
-            documents: Some(Mutex::default()),
+            rendered: Some(Rendered::default()),
             ..Self::default()
         }
     }
@@ -76,15 +83,14 @@ impl Cache {
 
     /// What a template gave last, if that is this text.
     pub(crate) fn file(&self, path: &str, text: &[u8]) -> Option<Arc<RenderedFile>> {
-        self.documents.as_ref()?;
-        let known = lock(&self.files).get(path).cloned();
+        let known = lock(&self.rendered.as_ref()?.files).get(path).cloned();
         known.filter(|known| known.text().as_bytes() == text)
     }
 
     /// Notes what a template gave.
     pub(crate) fn keep(&self, path: &Arc<str>, file: &Arc<RenderedFile>) {
-        if self.documents.is_some() {
-            lock(&self.files).insert(path.clone(), file.clone());
+        if let Some(rendered) = &self.rendered {
+            lock(&rendered.files).insert(path.clone(), file.clone());
         }
     }
 
@@ -95,7 +101,7 @@ impl Cache {
         range: std::ops::Range<usize>,
         profile: &Profile,
     ) -> Result<Arc<Content>, String> {
-        let Some(documents) = &self.documents else {
+        let Some(Rendered { documents, .. }) = &self.rendered else {
             return Content::read(file, range, profile).map(Arc::new);
         };
         let text = &file[range.clone()];
@@ -118,7 +124,7 @@ impl Cache {
 
     /// Notes how much text a render gave, so that a generation holds all of it.
     pub(crate) fn rendered(&self, bytes: usize) {
-        if let Some(documents) = &self.documents {
+        if let Some(Rendered { documents, .. }) = &self.rendered {
             let mut documents = lock(documents);
             documents.allowed = documents.allowed.max(2 * bytes);
         }
@@ -222,7 +228,7 @@ mod tests {
             read(&cache, &format!("kind: A{number}\ndata: {filler}"));
             assert!(Arc::ptr_eq(&kept, &read(&cache, "kind: Kept")));
         }
-        let generations = lock(cache.documents.as_ref().unwrap());
+        let generations = lock(&cache.rendered.as_ref().unwrap().documents);
         assert!(generations.young.len() + generations.old.len() < 8);
     }
 
